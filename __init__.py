@@ -1,0 +1,8 @@
+"""Fairweather: cloud-free composites and index time series from STAC imagery, in QGIS."""
+
+
+def classFactory(iface):  # noqa: N802 - the name QGIS looks for
+    """The plugin, as QGIS asks for it. ``iface`` is None in qgis_process."""
+    from .plugin import FairweatherPlugin
+
+    return FairweatherPlugin(iface)

@@ -1,0 +1,232 @@
+"""What a job asks for: frozen dataclasses that travel as JSON.
+
+One request is one job. The same file can be run again by hand, without QGIS:
+``python core/launch.py worker request.json``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Optional, Tuple, Union
+
+from .errors import InvalidRequestError
+
+REQUEST_VERSION = 1
+OUTPUT_FIELDS = ("items", "footprints", "output", "report")
+MAX_WHOLE_NUMBER = 2**53  # above, a float no longer holds every whole number
+TYPES_IN_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+@dataclass(frozen=True)
+class Area:
+    """The area of interest.
+
+    ``geometry`` is a GeoJSON Polygon or MultiPolygon (one, all features merged) in ``crs``, which
+    is an authority code such as ``EPSG:4326`` or a WKT 2 text, x before y. With ``is_extent`` the
+    geometry is a rectangle, and the area is its bounding rectangle in the output's CRS.
+    """
+
+    crs: str
+    geometry: typing.Dict[str, Any]
+    is_extent: bool = False
+
+
+@dataclass(frozen=True)
+class SceneSearch:
+    """Which scenes to use.
+
+    ``start`` and ``end`` are ISO dates in UTC, both inclusive; ``months`` are the month numbers
+    kept (empty: all). ``catalog`` is a STAC API's URL, or a path or URL of a static catalogue or
+    an ItemCollection file (empty: the profile's). When ``scenes`` names an ItemCollection file,
+    nothing is searched and only the area narrows it.
+    """
+
+    collection: str
+    area: Area
+    start: str
+    end: str
+    catalog: str = ""
+    months: Tuple[int, ...] = ()
+    max_cloud: float = 30.0
+    filter: str = ""
+    limit: int = 10_000
+    scenes: str = ""
+
+
+@dataclass(frozen=True)
+class PixelGrid:
+    """Another raster's pixels, for ALIGN: its CRS, one pixel corner and the size of a pixel.
+
+    All numbers are in the units of ``crs``; the sizes are positive.
+    """
+
+    crs: str
+    origin_x: float
+    origin_y: float
+    pixel_width: float
+    pixel_height: float
+
+
+@dataclass(frozen=True)
+class SearchScenesRequest:
+    """Find scenes; write them as an ItemCollection and as a table of footprints (GeoJSON)."""
+
+    job: ClassVar[str] = "searchscenes"
+
+    search: SceneSearch
+    items: str
+    footprints: str
+
+
+@dataclass(frozen=True)
+class CompositeRequest:
+    """Make a cloud-free composite as a Cloud Optimized GeoTIFF.
+
+    ``bands`` are bands of the collection or names of indices. ``mask_classes`` None means the
+    profile's, empty masks nothing. ``resolution`` is in units of the output CRS. ``memory_gb``
+    0 means half of what is free.
+    """
+
+    job: ClassVar[str] = "composite"
+
+    search: SceneSearch
+    bands: Tuple[str, ...]
+    output: str
+    report: str = ""
+    method: str = "median"
+    mask_classes: Optional[Tuple[int, ...]] = None
+    resolution: Optional[float] = None
+    crs: str = ""
+    align: Optional[PixelGrid] = None
+    clip: bool = True
+    dtype: str = "float32"
+    count_band: bool = False
+    memory_gb: float = 0.0
+
+
+@dataclass(frozen=True)
+class SampleCatalogRequest:
+    """Write the built-in synthetic catalogue into ``folder``."""
+
+    job: ClassVar[str] = "samplecatalog"
+
+    folder: str
+    days: int = 24
+
+
+Request = Union[SearchScenesRequest, CompositeRequest, SampleCatalogRequest]
+REQUEST_TYPES = (SearchScenesRequest, CompositeRequest, SampleCatalogRequest)
+
+
+def request_to_json(request: Request) -> str:
+    """The request as readable JSON, with its job's name and the format's version."""
+    content = {"fairweather": REQUEST_VERSION, "job": request.job}
+    content.update(dataclasses.asdict(request))
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def output_files(request: Request) -> Tuple[Path, ...]:
+    """The files that the request's job writes."""
+    names = (getattr(request, field, "") for field in OUTPUT_FIELDS)
+    return tuple(Path(name) for name in names if name)
+
+
+def request_from_json(text: str) -> Request:
+    """The request that ``text`` describes.
+
+    Raises:
+        InvalidRequestError: not JSON, another version, an unknown job or field, a missing field,
+            or a value of another type.
+    """
+    try:
+        content = json.loads(text, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequestError(f"The request is not JSON ({error}).") from error
+    if not isinstance(content, dict) or content.pop("fairweather", None) != REQUEST_VERSION:
+        raise InvalidRequestError(
+            "The request is not one of this version: "
+            f'it must be a JSON object that says "fairweather": {REQUEST_VERSION}.'
+        )
+    job = content.pop("job", None)
+    for request_type in REQUEST_TYPES:
+        if request_type.job == job:
+            request: Request = _build(request_type, content, "")
+            return request
+    known = ", ".join(request_type.job for request_type in REQUEST_TYPES)
+    raise InvalidRequestError(f"The request asks for the unknown job {job!r}; known are {known}.")
+
+
+def read_request(path: Path) -> Request:
+    """The request in the file at ``path``.
+
+    Raises:
+        InvalidRequestError: the file cannot be read, or is no request.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidRequestError(
+            f"The request file {path} cannot be read ({error.strerror})."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError(f"The request file {path} is not UTF-8 text.") from error
+    return request_from_json(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
+
+
+def _build(kind: Any, content: Any, where: str) -> Any:
+    """The dataclass ``kind`` from ``content``; ``where`` is the path to it, such as ``search``."""
+    if not isinstance(content, dict):
+        raise InvalidRequestError(f"The request's {where!r} must be an object.")
+    hints = typing.get_type_hints(kind)
+    prefix = f"{where}." if where else ""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted(set(content) - set(fields))
+    if unknown:
+        known = ", ".join(fields)
+        raise InvalidRequestError(
+            f"The request has the unknown field {prefix + unknown[0]!r}; known are {known}."
+        )
+    values = {}
+    for name, field in fields.items():
+        if name in content:
+            values[name] = _convert(hints[name], content[name], prefix + name)
+        elif field.default is dataclasses.MISSING:
+            raise InvalidRequestError(f"The request lacks the field {prefix + name!r}.")
+    return kind(**values)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """``value``, as JSON has it, in the type that ``hint`` names."""
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, where)
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    if origin is Union:
+        return None if value is None else _convert(arguments[0], value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise InvalidRequestError(f"The request's {where!r} must be a list.")
+        return tuple(
+            _convert(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value)
+        )
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise InvalidRequestError(f"The request's {where!r} must be an object.")
+        return value
+    if hint is float and type(value) is int and abs(value) < MAX_WHOLE_NUMBER:
+        return float(value)
+    if type(value) is not hint:
+        raise InvalidRequestError(f"The request's {where!r} must be {TYPES_IN_WORDS[hint]}.")
+    return value

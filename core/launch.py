@@ -1,0 +1,45 @@
+"""Load the plugin's package whatever its folder is called, and run the worker from it.
+
+``python core/launch.py worker request.json`` runs one job by hand, without QGIS. Tests import this
+file by its path and call ``load_package``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+PACKAGE = "fairweather"
+
+
+def load_package() -> ModuleType:
+    """The plugin's package under its own name, from the folder that holds ``core``."""
+    if PACKAGE in sys.modules:
+        return sys.modules[PACKAGE]
+    root = Path(__file__).resolve().parent.parent
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{root} does not hold the plugin")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = package
+    spec.loader.exec_module(package)
+    return package
+
+
+def main(arguments: list[str]) -> int:
+    """Run the program named by the first argument; its exit code is returned."""
+    if not arguments or arguments[0] != "worker":
+        print("usage: launch.py worker REQUEST.json", file=sys.stderr)
+        return 2
+    load_package()
+    worker = importlib.import_module(f"{PACKAGE}.core.science.worker")
+    return int(worker.main(arguments[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,197 @@
+"""The composite of one block: what a Dask task does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from rasterio.features import geometry_mask
+from shapely.geometry.base import BaseGeometry
+
+from .encoding import CommonEncoding
+from .median import RUN_LENGTH, masked_median
+from .output_bands import OutputBand
+from .reading import BlockReader
+from .scene_days import SceneDay, read_day
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is made of every block.
+
+    ``masked_classes`` None means that no mask is read. ``clip_to`` is the polygon in the output's
+    CRS outside of which there is nothing, or None.
+    """
+
+    output_bands: tuple[OutputBand, ...]
+    encodings: Mapping[str, CommonEncoding]
+    masked_classes: tuple[int, ...] | None
+    clip_to: BaseGeometry | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """One piece of the output: its place in the raster and the days whose scenes touch it."""
+
+    rows: slice
+    columns: slice
+    geobox: GeoBox
+    days: tuple[SceneDay, ...]
+
+
+@dataclass(frozen=True)
+class BlockComposite:
+    """A finished block.
+
+    ``values`` is float64 (bands, height, width), NaN where there is none; ``clear_days`` int32
+    (height, width), the days on which every source band is clear; ``inside`` bool (height,
+    width), the pixels in the area; ``clear_pixels`` their number by day.
+    """
+
+    values: np.ndarray
+    clear_days: np.ndarray
+    inside: np.ndarray
+    clear_pixels: Mapping[date, int]
+
+
+class _Stack:
+    """One band over the clear days, filled by the threads that read it.
+
+    ``numbers`` (days, pixels) has the dtype of what was read; ``valid`` bool of the same shape.
+    """
+
+    def __init__(self, days: int, pixels: int) -> None:
+        self.numbers = np.zeros((days, pixels), np.uint8)
+        self.valid = np.zeros((days, pixels), bool)
+        self._lock = threading.Lock()
+
+    def put(self, position: int, values: np.ndarray, valid: np.ndarray) -> None:
+        with self._lock:
+            common = np.promote_types(self.numbers.dtype, values.dtype)
+            self.numbers = self.numbers.astype(common, copy=False)
+            self.numbers[position] = values.ravel()
+            self.valid[position] = valid.ravel()
+
+
+def compose_block(block: Block, recipe: Recipe, readers: Executor) -> BlockComposite:
+    """Read, mask and reduce one block; files are read in ``readers``' threads.
+
+    Raises:
+        ReadError: a file cannot be read.
+    """
+    height, width = block.geobox.shape
+    inside = _pixels_inside(block.geobox, recipe.clip_to)
+    days, clear = _clear_days(block, recipe, inside, readers)
+    stacks = _read_stacks(block.geobox, days, clear, recipe, readers)
+    if not days:
+        return _empty_composite(recipe, inside)
+    seen = np.logical_and.reduce([stack.valid for stack in stacks.values()])
+    values = np.stack(
+        [
+            _reduce(band, stacks, recipe.encodings).reshape(height, width)
+            for band in recipe.output_bands
+        ]
+    )
+    return BlockComposite(
+        values=values,
+        clear_days=np.count_nonzero(seen, axis=0).astype(np.int32).reshape(height, width),
+        inside=inside,
+        clear_pixels={
+            day.day: int(np.count_nonzero(clear_pixels)) for day, clear_pixels in zip(days, seen)
+        },
+    )
+
+
+def _pixels_inside(geobox: GeoBox, clip_to: BaseGeometry | None) -> np.ndarray:
+    if clip_to is None:
+        return np.ones(geobox.shape, bool)
+    return np.asarray(
+        geometry_mask([clip_to], out_shape=geobox.shape, transform=geobox.transform, invert=True)
+    )
+
+
+def _clear_days(
+    block: Block, recipe: Recipe, inside: np.ndarray, readers: Executor
+) -> tuple[list[SceneDay], list[np.ndarray]]:
+    """The days with a clear pixel inside, and (height, width) bool of where they are clear."""
+    if not inside.any():
+        return [], []
+    if recipe.masked_classes is None:
+        return list(block.days), [inside] * len(block.days)
+    reader = BlockReader(block.geobox)
+
+    def clear_pixels(day: SceneDay) -> np.ndarray | None:
+        masks = [scene.mask for scene in day.scenes if scene.mask is not None]
+        read = read_day(reader, masks, inside)
+        if read is None:
+            return None
+        classes, valid = read
+        return inside & ~(valid & np.isin(classes, recipe.masked_classes))
+
+    clear = list(readers.map(clear_pixels, block.days))
+    kept = [
+        (day, pixels)
+        for day, pixels in zip(block.days, clear)
+        if pixels is not None and pixels.any()
+    ]
+    return [day for day, _ in kept], [pixels for _, pixels in kept]
+
+
+def _read_stacks(
+    geobox: GeoBox,
+    days: list[SceneDay],
+    clear: list[np.ndarray],
+    recipe: Recipe,
+    readers: Executor,
+) -> dict[str, _Stack]:
+    reader = BlockReader(geobox)
+    stacks = {
+        band: _Stack(len(days), geobox.shape[0] * geobox.shape[1]) for band in recipe.encodings
+    }
+
+    def fill(band: str, position: int) -> None:
+        sources = [scene.bands[band] for scene in days[position].scenes]
+        read = read_day(reader, sources, clear[position], recipe.encodings[band])
+        if read is not None:
+            values, valid = read
+            stacks[band].put(position, values, valid & clear[position])
+
+    tasks = [(band, position) for band in stacks for position in range(len(days))]
+    for _ in readers.map(fill, *zip(*tasks)) if tasks else ():
+        pass
+    return stacks
+
+
+def _reduce(
+    band: OutputBand, stacks: Mapping[str, _Stack], encodings: Mapping[str, CommonEncoding]
+) -> np.ndarray:
+    """float64 (pixels,): the median over days, NaN where no day is clear."""
+    if band.formula is None:
+        name = band.source_bands[0]
+        median, _ = masked_median(stacks[name].numbers, stacks[name].valid)
+        return encodings[name].reflectance(median)
+    pixels = stacks[band.source_bands[0]].numbers.shape[1]
+    result = np.empty(pixels)
+    for start in range(0, pixels, RUN_LENGTH):
+        run = slice(start, start + RUN_LENGTH)
+        daily = band.formula.evaluate(
+            {
+                name: encodings[name].exact_reflectance(stacks[name].numbers[:, run])
+                for name in band.source_bands
+            }
+        )
+        valid = np.isfinite(daily)
+        for name in band.source_bands:
+            valid &= stacks[name].valid[:, run]
+        result[run], _ = masked_median(daily, valid)
+    return result
+
+
+def _empty_composite(recipe: Recipe, inside: np.ndarray) -> BlockComposite:
+    values = np.full((len(recipe.output_bands), *inside.shape), np.nan)
+    return BlockComposite(values, np.zeros(inside.shape, np.int32), inside, {})

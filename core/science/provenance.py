@@ -1,0 +1,44 @@
+"""How a file was made, as tags inside it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Sequence
+
+from ..bridge.profiles import CollectionProfile
+from ..bridge.request import CompositeRequest, request_to_json
+from ..bridge.version import plugin_version
+from .scene import Scene
+
+PACKAGES = ("dask", "numpy", "odc-geo", "pyproj", "pystac-client", "rasterio")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Fairweather, Python and the packages that shape a result."""
+    found = {"fairweather": plugin_version(), "python": platform.python_version()}
+    found.update({name: importlib.metadata.version(name) for name in PACKAGES})
+    return found
+
+
+def attribution(profile: CollectionProfile, scenes: Sequence[Scene]) -> str:
+    """The attribution that the data's licence asks for, with the years of the scenes."""
+    years = sorted({scene.moment.year for scene in scenes})
+    span = f"{years[0]}–{years[-1]}" if len(years) > 1 else str(years[0])
+    return profile.attribution.format(years=span)
+
+
+def provenance_tags(
+    request: CompositeRequest, profile: CollectionProfile, scenes: Sequence[Scene]
+) -> dict[str, str]:
+    """TIFF and GDAL tags: the request, the item ids, the versions, attribution and licence."""
+    return {
+        "TIFFTAG_SOFTWARE": f"Fairweather {plugin_version()}",
+        "TIFFTAG_COPYRIGHT": attribution(profile, scenes).replace("–", "-"),
+        "FAIRWEATHER_REQUEST": request_to_json(request),
+        "FAIRWEATHER_ITEMS": json.dumps([scene.id for scene in scenes]),
+        "FAIRWEATHER_VERSIONS": json.dumps(versions()),
+        "ATTRIBUTION": attribution(profile, scenes),
+        "LICENSE": profile.license,
+    }

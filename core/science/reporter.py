@@ -1,0 +1,154 @@
+"""How a job tells what it does, and how long is left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..bridge.events import MAX_TEXT, Event, Message, Progress, WarningMessage
+
+SECONDS_BETWEEN_PROGRESS = 0.1
+SECONDS_BEFORE_ESTIMATE = 1.0
+
+
+class Reporter(Protocol):
+    """Whom a job reports to; every method may be called from any thread."""
+
+    def progress(self, percent: float, text: str) -> None:
+        """The job is ``percent`` (0 to 100) done; ``text`` says what is going on."""
+
+    def message(self, text: str) -> None:
+        """Something worth a line in the log."""
+
+    def warning(self, text: str) -> None:
+        """Something the user should know about the result."""
+
+
+@dataclass
+class RecordingReporter:
+    """Keeps what it is told, for tests and for use without a worker."""
+
+    messages: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    progresses: list[tuple[float, str]] = field(default_factory=list)
+
+    def progress(self, percent: float, text: str) -> None:
+        """Keep the pair."""
+        self.progresses.append((percent, text))
+
+    def message(self, text: str) -> None:
+        """Keep the text."""
+        self.messages.append(text)
+
+    def warning(self, text: str) -> None:
+        """Keep the text."""
+        self.warnings.append(text)
+
+
+class EventReporter:
+    """Sends what it is told as events.
+
+    Its progress never falls and is sent ten times a second at most.
+    """
+
+    def __init__(self, send: Callable[[Event], None]) -> None:
+        self._send = send
+        self._lock = threading.Lock()
+        self._percent = 0.0
+        self._waiting: Progress | None = None
+        self._sent_at = float("-inf")
+        self._timer: threading.Timer | None = None
+
+    def progress(self, percent: float, text: str) -> None:
+        """Send the progress now, or a moment later if one was just sent; the newest wins."""
+        with self._lock:
+            self._percent = max(self._percent, min(float(percent), 100.0))
+            self._waiting = Progress(self._percent, text[:MAX_TEXT])
+            wait = self._sent_at + SECONDS_BETWEEN_PROGRESS - time.monotonic()
+            if wait <= 0:
+                self._flush()
+            elif self._timer is None:
+                self._timer = threading.Timer(wait, self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def message(self, text: str) -> None:
+        """Send the text to the log."""
+        self._send(Message(text[:MAX_TEXT]))
+
+    def warning(self, text: str) -> None:
+        """Send the text as a warning."""
+        self._send(WarningMessage(text[:MAX_TEXT]))
+
+    def flush(self) -> None:
+        """Send the progress that waits, if any: nothing comes after this by itself."""
+        with self._lock:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting is not None:
+            self._send(self._waiting)
+            self._waiting = None
+            self._sent_at = time.monotonic()
+
+
+@dataclass
+class StageProgress:
+    """Progress through ``total`` equal steps, from ``start`` to ``end`` percent of the job.
+
+    It says, for example, ``Reading and reducing: 12 of 40 blocks, about 2 min left``.
+
+    Example:
+        >>> stage = StageProgress(reporter, 10, 90, total=40, text="Reading", unit="blocks")
+        >>> for block in blocks:
+        ...     stage.advance()
+    """
+
+    reporter: Reporter
+    start: float
+    end: float
+    total: int
+    text: str
+    unit: str
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._done = 0
+        self._began = self.clock()
+        self._lock = threading.Lock()
+        self.reporter.progress(self.start, f"{self.text}: {self.total} {self.unit}")
+
+    def advance(self, count: int = 1) -> None:
+        """``count`` more steps are done; may be called from any thread."""
+        with self._lock:
+            self._done = min(self._done + count, self.total)
+            share = self._done / self.total if self.total else 1.0
+            self.reporter.progress(
+                self.start + share * (self.end - self.start),
+                f"{self.text}: {self._done} of {self.total} {self.unit}{self._time_left()}",
+            )
+
+    def _time_left(self) -> str:
+        elapsed = self.clock() - self._began
+        left = self.total - self._done
+        if not self._done or not left or elapsed < SECONDS_BEFORE_ESTIMATE:
+            return ""
+        return f", {time_left_in_words(elapsed / self._done * left)} left"
+
+
+def time_left_in_words(seconds: float) -> str:
+    """A duration as a person would say it: ``about 2 min``."""
+    if seconds < 10:
+        return "a few seconds"
+    if seconds < 55:
+        return f"about {round(seconds / 10) * 10} s"
+    if seconds < 55 * 60:
+        return f"about {max(1, round(seconds / 60))} min"
+    hours = round(seconds / 1800) / 2
+    return f"about {hours:g} h"

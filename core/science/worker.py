@@ -1,0 +1,184 @@
+"""The worker's entry: run the job that a request file asks for and send its events.
+
+By hand: ``python core/launch.py worker request.json``. A worker has its process to itself: it
+takes over stdout, stdin and the signals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import faulthandler
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..bridge.errors import (
+    EnvironmentNotReadyError,
+    FairweatherError,
+    OutputError,
+    WorkerError,
+)
+from ..bridge.events import MAX_TEXT, Failure, Result, event_to_line
+from ..bridge.home import jobs_folder
+from ..bridge.request import (
+    CompositeRequest,
+    Request,
+    SampleCatalogRequest,
+    SearchScenesRequest,
+    output_files,
+    read_request,
+)
+from .reporter import EventReporter, Reporter
+from .worker_streams import CleanEnd, EventStream, end_when_signalled, end_when_stdin_closes
+
+PACKAGE_ROOT = __name__.partition(".")[0]
+
+# Modules are named, not imported: a job loads only what it needs.
+JOBS: dict[type, tuple[str, str]] = {
+    SearchScenesRequest: (".search_job", "run_search"),
+    CompositeRequest: (".composite_job", "run_composite"),
+    SampleCatalogRequest: (".sample_catalog.job", "run_sample_catalog"),
+}
+
+# Set for another GDAL or PROJ, these make rasterio and pyproj fail; without them, each finds its
+# own data.
+FOREIGN_VARIABLES = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
+
+DISK_IS_FULL = "The disk is full; make room, or choose another folder."
+OUT_OF_MEMORY = (
+    "The job ran out of memory; lower MEMORY, close other programs, "
+    "or choose a smaller area or a coarser resolution."
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one job; 0 when it ended with a result, 1 when it failed.
+
+    Events go to stdout as JSON lines; whatever else is printed goes to stderr.
+    """
+    options = _parse(arguments)
+    for name in FOREIGN_VARIABLES:
+        os.environ.pop(name, None)
+    faulthandler.enable()
+    with _scratch_folder(options.scratch) as scratch:
+        # A folder that a person named is theirs to remove.
+        is_ours = options.scratch is None or options.watch_stdin
+        end = CleanEnd(scratch, removes_scratch=is_ours)
+        stream = EventStream(on_closed=end)
+
+        def end_with_a_word() -> None:
+            stream.send_last_word(Failure(WorkerError.__name__, "The worker was stopped."))
+            end()
+
+        end_when_signalled(end_with_a_word)
+        if options.watch_stdin:
+            end_when_stdin_closes(end)
+        reporter = EventReporter(stream.send)
+        outcome = _outcome(options.request, reporter, scratch, end)
+        reporter.flush()
+        stream.send(outcome)
+    return 0 if isinstance(outcome, Result) else 1
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="launch.py worker", description="Run the job that a request file asks for."
+    )
+    parser.add_argument("request", type=Path, help="the request, a JSON file")
+    parser.add_argument("--scratch", type=Path, help="a folder for temporary files")
+    parser.add_argument("--watch-stdin", action="store_true", help="end as soon as stdin is closed")
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def _scratch_folder(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given.absolute()
+        return
+    jobs_folder().mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="job-", dir=jobs_folder()))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _outcome(
+    request_file: Path, reporter: Reporter, scratch: Path, end: CleanEnd
+) -> Result | Failure:
+    """How the job ended, whatever it raised."""
+    try:
+        request = read_request(request_file)
+        end.targets = output_files(request)
+        result = Result(_find_job(request)(request, reporter, scratch))
+        event_to_line(result)  # a value that is not JSON is an error of the job
+    except BaseException as error:
+        return failure_of(error)
+    return result
+
+
+def _find_job(request: Request) -> Callable[[Any, Reporter, Path], dict[str, object]]:
+    module, function = JOBS[type(request)]
+    job: Callable[[Any, Reporter, Path], dict[str, object]] = getattr(
+        importlib.import_module(module, __package__), function
+    )
+    return job
+
+
+def failure_of(error: BaseException) -> Failure:
+    """The event that tells the user of ``error`` in one sentence; the details go to stderr."""
+    if isinstance(error, FairweatherError):
+        return _failure(type(error), str(error))
+    traceback.print_exception(error, file=sys.stderr)
+    causes = list(_with_causes(error))
+    if any(_is_out_of_memory(cause) for cause in causes):
+        return _failure(WorkerError, OUT_OF_MEMORY)
+    if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes):
+        return _failure(OutputError, DISK_IS_FULL)
+    if isinstance(error, ImportError):
+        return _import_failure(error)
+    words = " ".join(str(error).split())[:500]
+    name = type(error).__name__
+    return _failure(
+        WorkerError,
+        f"An unexpected error ({name}: {words}): please report it, with the worker's log.",
+    )
+
+
+def _failure(kind: type[FairweatherError], text: str) -> Failure:
+    return Failure(kind.__name__, text[:MAX_TEXT])
+
+
+def _import_failure(error: ImportError) -> Failure:
+    name = error.name or str(error)
+    if name.partition(".")[0] == PACKAGE_ROOT:
+        return _failure(
+            WorkerError,
+            f"This copy of Fairweather is incomplete ({name} is missing); install it again.",
+        )
+    return _failure(
+        EnvironmentNotReadyError,
+        f"The environment lacks the package {name!r}, or a part of it; "
+        "make it anew with the algorithm environment.",
+    )
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # By name, because rasterio, which raises the second for GDAL, may not be loaded.
+    return isinstance(error, MemoryError) or type(error).__name__ == "CPLE_OutOfMemoryError"

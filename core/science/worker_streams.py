@@ -1,0 +1,124 @@
+"""The worker's three pipes and its signals: what keeps the event stream clean and the end quick."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..bridge.events import Event, event_to_line
+from ..bridge.part_files import remove_parts
+
+SECONDS_TO_CLEAN_UP = 0.7
+SECONDS_FOR_LAST_WORD = 0.2
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+
+class EventStream:
+    """Events as JSON lines on what was stdout; whatever else prints goes to stderr from now on."""
+
+    def __init__(self, on_closed: Callable[[], None]) -> None:
+        """``on_closed`` is called when nobody reads the events any more."""
+        self._on_closed = on_closed
+        self._lock = threading.Lock()
+        sys.stdout.flush()
+        self._descriptor = os.dup(STDOUT)
+        # The descriptor itself, not just sys.stdout: libraries in C print too.
+        os.dup2(STDERR, STDOUT)
+        sys.stdout = sys.stderr
+
+    def send(self, event: Event) -> None:
+        """Write one event, whole, from any thread."""
+        line = (event_to_line(event) + "\n").encode("ascii")
+        with self._lock:
+            self._write(line)
+
+    def send_last_word(self, event: Event) -> None:
+        """Write one event if the stream is free; the process is about to end."""
+        if self._lock.acquire(timeout=SECONDS_FOR_LAST_WORD):
+            # The lock is kept: nothing may follow.
+            self._write((event_to_line(event) + "\n").encode("ascii"))
+
+    def _write(self, line: bytes) -> None:
+        try:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except OSError:
+            self._on_closed()
+
+
+@dataclass
+class CleanEnd:
+    """Ends the process at once, without leaving part files, a scratch folder or children.
+
+    ``targets`` are the files that the job writes, once they are known.
+    """
+
+    scratch: Path
+    removes_scratch: bool
+    targets: tuple[Path, ...] = ()
+
+    def __call__(self) -> None:
+        """Clean up for ``SECONDS_TO_CLEAN_UP`` at most, then end, whatever other threads do."""
+        limit = threading.Timer(SECONDS_TO_CLEAN_UP, _end_process)
+        limit.daemon = True
+        limit.start()
+        for target in self.targets:
+            remove_parts(target, self.scratch)
+        if self.removes_scratch:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+        _end_process()
+
+
+def end_when_stdin_closes(end: Callable[[], None]) -> None:
+    """Call ``end`` from a thread as soon as whoever started this process is gone."""
+    # A copy for the thread alone: a library or a child that reads stdin finds it empty.
+    descriptor = os.dup(STDIN)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, STDIN)
+    os.close(empty)
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(descriptor, 1024):
+                pass
+        end()
+
+    threading.Thread(target=watch, name="stdin", daemon=True).start()
+
+
+def end_when_signalled(end: Callable[[], None]) -> None:
+    """Call ``end`` from a thread on SIGTERM and SIGINT, even while the main thread is in C code."""
+    # Python runs a handler only between two steps of the main thread, which may be far apart when
+    # that waits for GDAL. The byte that Python writes at once to this pipe does not wait.
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, False)
+    if sys.platform != "win32":
+        os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave_to_thread)
+
+    def watch() -> None:
+        os.read(reading, 1)
+        end()
+
+    threading.Thread(target=watch, name="signals", daemon=True).start()
+
+
+def _leave_to_thread(number: int, frame: object) -> None:
+    """A handler must exist for the byte to be written."""
+
+
+def _end_process() -> None:
+    # The leader of its own session was started by run_job, and all in its group are its children;
+    # by hand the group may be the shell's.
+    if sys.platform != "win32" and os.getsid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
