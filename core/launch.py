@@ -1,7 +1,8 @@
-"""Load the plugin's package whatever its folder is called, and run the worker from it.
+"""Load the plugin's package whatever its folder is called, and run its programs.
 
-``python core/launch.py worker request.json`` runs one job by hand, without QGIS. Tests import this
-file by its path and call ``load_package``.
+``python core/launch.py worker request.json`` runs one job by hand, without QGIS, and ``python
+core/launch.py environment check|create|remove`` takes care of the worker's environment. Tests
+import this file by its path and call ``load_package``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from pathlib import Path
 from types import ModuleType
 
 PACKAGE = "fairweather"
+PROGRAMS = {
+    "worker": "core.science.worker",
+    "environment": "core.bridge.environment.command_line",
+}
 
 
 def load_package() -> ModuleType:
@@ -33,12 +38,12 @@ def load_package() -> ModuleType:
 
 def main(arguments: list[str]) -> int:
     """Run the program named by the first argument; its exit code is returned."""
-    if not arguments or arguments[0] != "worker":
-        print("usage: launch.py worker REQUEST.json", file=sys.stderr)
+    if not arguments or arguments[0] not in PROGRAMS:
+        print(f"usage: launch.py {'|'.join(PROGRAMS)} ...", file=sys.stderr)
         return 2
     load_package()
-    worker = importlib.import_module(f"{PACKAGE}.core.science.worker")
-    return int(worker.main(arguments[1:]))
+    program = importlib.import_module(f"{PACKAGE}.{PROGRAMS[arguments[0]]}")
+    return int(program.main(arguments[1:]))
 
 
 if __name__ == "__main__":

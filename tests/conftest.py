@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,32 @@ def _own_home(tmp_path_factory, monkeypatch):
     """No test touches the user's own FAIRWEATHER_HOME."""
     if "FAIRWEATHER_HOME" not in os.environ:
         monkeypatch.setenv("FAIRWEATHER_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="session")
+def is_alive():
+    """Whether the process with an id still runs."""
+
+    def ask(pid):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        # A killed child of a killed parent may wait for init to bury it.
+        status = Path(f"/proc/{pid}/status")
+        return not (status.exists() and "State:\tZ" in status.read_text())
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    """Wait until something is true, and fail if it is not within some seconds."""
+
+    def wait(is_true, seconds):
+        end = time.monotonic() + seconds
+        while not is_true():
+            assert time.monotonic() < end, "it did not happen in time"
+            time.sleep(0.02)
+
+    return wait

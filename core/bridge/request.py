@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Optional, Tuple, Union
 from .errors import InvalidRequestError
 
 REQUEST_VERSION = 1
-OUTPUT_FIELDS = ("items", "footprints", "output", "report")
+OUTPUT_FIELDS = ("items", "footprints", "output", "report", "folder")
 MAX_WHOLE_NUMBER = 2**53  # above, a float no longer holds every whole number
 TYPES_IN_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -131,7 +131,7 @@ def request_to_json(request: Request) -> str:
 
 
 def output_files(request: Request) -> Tuple[Path, ...]:
-    """The files that the request's job writes."""
+    """The files, or the folder, that the request's job writes."""
     names = (getattr(request, field, "") for field in OUTPUT_FIELDS)
     return tuple(Path(name) for name in names if name)
 

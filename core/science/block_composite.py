@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 
 import numpy as np
 from odc.geo.geobox import GeoBox
-from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
+from .clip import pixels_inside
 from .encoding import CommonEncoding
 from .median import RUN_LENGTH, masked_median
 from .output_bands import OutputBand
@@ -24,10 +25,11 @@ from .scene_days import SceneDay, read_day
 class Recipe:
     """What is made of every block.
 
-    ``masked_classes`` None means that no mask is read. ``clip_to`` is the polygon in the output's
-    CRS outside of which there is nothing, or None.
+    ``raster`` is the whole output's grid. ``masked_classes`` None means that no mask is read.
+    ``clip_to`` is the polygon in the output's CRS outside of which there is nothing, or None.
     """
 
+    raster: GeoBox
     output_bands: tuple[OutputBand, ...]
     encodings: Mapping[str, CommonEncoding]
     masked_classes: tuple[int, ...] | None
@@ -85,12 +87,15 @@ def compose_block(block: Block, recipe: Recipe, readers: Executor) -> BlockCompo
         ReadError: a file cannot be read.
     """
     height, width = block.geobox.shape
-    inside = _pixels_inside(block.geobox, recipe.clip_to)
+    inside = np.ones((height, width), bool)
+    if recipe.clip_to is not None:
+        inside = pixels_inside(recipe.clip_to, recipe.raster, block.rows, block.columns)
     days, clear = _clear_days(block, recipe, inside, readers)
-    stacks = _read_stacks(block.geobox, days, clear, recipe, readers)
     if not days:
         return _empty_composite(recipe, inside)
-    seen = np.logical_and.reduce([stack.valid for stack in stacks.values()])
+    stacks = _read_stacks(block.geobox, days, clear, recipe, readers)
+    # One band after the other: NumPy would first make one array of all.
+    seen = reduce(np.logical_and, [stack.valid for stack in stacks.values()])
     values = np.stack(
         [
             _reduce(band, stacks, recipe.encodings).reshape(height, width)
@@ -102,16 +107,8 @@ def compose_block(block: Block, recipe: Recipe, readers: Executor) -> BlockCompo
         clear_days=np.count_nonzero(seen, axis=0).astype(np.int32).reshape(height, width),
         inside=inside,
         clear_pixels={
-            day.day: int(np.count_nonzero(clear_pixels)) for day, clear_pixels in zip(days, seen)
+            day.day: int(np.count_nonzero(pixels)) for day, pixels in zip(days, seen, strict=True)
         },
-    )
-
-
-def _pixels_inside(geobox: GeoBox, clip_to: BaseGeometry | None) -> np.ndarray:
-    if clip_to is None:
-        return np.ones(geobox.shape, bool)
-    return np.asarray(
-        geometry_mask([clip_to], out_shape=geobox.shape, transform=geobox.transform, invert=True)
     )
 
 
@@ -121,24 +118,23 @@ def _clear_days(
     """The days with a clear pixel inside, and (height, width) bool of where they are clear."""
     if not inside.any():
         return [], []
-    if recipe.masked_classes is None:
+    masked_classes = recipe.masked_classes
+    if masked_classes is None:
         return list(block.days), [inside] * len(block.days)
     reader = BlockReader(block.geobox)
 
-    def clear_pixels(day: SceneDay) -> np.ndarray | None:
+    def clear_pixels(day: SceneDay) -> np.ndarray:
         masks = [scene.mask for scene in day.scenes if scene.mask is not None]
+        # A pixel without a class is clear, unless "no data" is one of the classes to mask.
+        no_class_is_clear = not any(mask.nodata in masked_classes for mask in masks)
         read = read_day(reader, masks, inside)
         if read is None:
-            return None
+            return inside & no_class_is_clear
         classes, valid = read
-        return inside & ~(valid & np.isin(classes, recipe.masked_classes))
+        return inside & np.where(valid, ~np.isin(classes, masked_classes), no_class_is_clear)
 
-    clear = list(readers.map(clear_pixels, block.days))
-    kept = [
-        (day, pixels)
-        for day, pixels in zip(block.days, clear)
-        if pixels is not None and pixels.any()
-    ]
+    clear = readers.map(clear_pixels, block.days)
+    kept = [(day, pixels) for day, pixels in zip(block.days, clear, strict=True) if pixels.any()]
     return [day for day, _ in kept], [pixels for _, pixels in kept]
 
 
@@ -162,7 +158,7 @@ def _read_stacks(
             stacks[band].put(position, values, valid & clear[position])
 
     tasks = [(band, position) for band in stacks for position in range(len(days))]
-    for _ in readers.map(fill, *zip(*tasks)) if tasks else ():
+    for _ in readers.map(fill, *zip(*tasks, strict=True)):
         pass
     return stacks
 

@@ -6,25 +6,24 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
-from odc.geo.geom import mid_longitude
+from odc.geo.geom import BoundingBox, mid_longitude
 from rasterio.warp import transform_bounds
 
 from ..bridge.errors import NoScenesError
 from ..bridge.request import CompositeRequest
 from .area import AreaOfInterest
 from .block_composite import Block, Recipe
-from .encoding import choose_encoding
+from .encoding import bytes_of_a_number, choose_encoding
 from .memory_budget import BlockPlan, budget_bytes, plan_blocks
 from .output_bands import OutputBand, source_bands
 from .output_grid import choose_output_grid
 from .reading import gdal_options, read_geobox
-from .scene import Scene, SourceBand
+from .scene import Scene
 from .scene_days import SceneDay, group_by_solar_day
 
 Bounds = tuple[float, float, float, float]
-
-BYTES_OF_ENCODING = {"stored": 2, "int32": 4, "float64": 8}
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,17 @@ class CompositePlan:
         edge = self.block_plan.edge
         return -(-height // edge) * -(-width // edge)
 
+    def grid_in_words(self) -> str:
+        """The output grid as a phrase: ``1,200 × 800 pixels of 10 metres in EPSG:32633``."""
+        height, width = self.geobox.shape
+        pixel = f"{abs(self.geobox.resolution.x):g} {_unit(self.geobox.crs)}"
+        return f"{width:,} × {height:,} pixels of {pixel} in {self.geobox.crs}"
+
     def summary(self) -> str:
         """The plan in one sentence, for the log."""
-        height, width = self.geobox.shape
-        size = abs(self.geobox.resolution.x)
         return (
             f"{len(self.scenes)} scenes on {len(self.days)} days; the composite has "
-            f"{width:,} × {height:,} pixels of {size:g} {_unit(self.geobox)} in {self.geobox.crs}, "
-            f"in {self.block_count} blocks"
+            f"{self.grid_in_words()}, in {self.block_count} blocks."
         )
 
     def blocks(self) -> Iterator[Block]:
@@ -80,7 +82,7 @@ class CompositePlan:
             scenes = tuple(
                 scene
                 for scene in day.scenes
-                if _overlap(self.bounds_by_scene[scene.id], tuple(geobox.extent.boundingbox))
+                if _overlap(self.bounds_by_scene[scene.id], geobox.extent.boundingbox.bbox)
             )
             if scenes:
                 days.append(SceneDay(day.day, scenes))
@@ -91,9 +93,10 @@ def plan_composite(
     request: CompositeRequest,
     area: AreaOfInterest,
     scenes: Sequence[Scene],
+    readers: Executor,
+    *,
     output_bands: Sequence[OutputBand],
     masked_classes: tuple[int, ...] | None,
-    readers: Executor,
 ) -> CompositePlan:
     """Decide grid, days, blocks and recipe.
 
@@ -102,22 +105,25 @@ def plan_composite(
         InvalidRequestError: the grid or the memory asked for is impossible.
         ReadError: an item tells no grid and its file cannot be opened.
     """
-    located = list(readers.map(_with_grids, scenes))
-    finest = [min(_grids(scene.bands.values()), key=_pixel_size) for scene in located]
+    ordered = sorted(scenes, key=lambda scene: (scene.moment, scene.id))
+    located = list(readers.map(_with_grids, ordered))
+    finest = [min(_grids(scene), key=_pixel_size) for scene in located]
     geobox = choose_output_grid(
         area, finest, resolution=request.resolution, crs=request.crs, align=request.align
     )
-    bounds = {scene.id: _bounds_in(grid, geobox) for scene, grid in zip(located, finest)}
-    used = [s for s in located if _overlap(bounds[s.id], tuple(geobox.extent.boundingbox))]
+    bounds = {scene.id: _bounds_of_scene(scene, geobox) for scene in located}
+    used = [s for s in located if _overlap(bounds[s.id], geobox.extent.boundingbox.bbox)]
     if not used:
         raise NoScenesError(
             f"None of the {len(located)} scenes found has pixels in the area of interest; widen "
             "the area or choose other dates."
         )
     needed = source_bands(list(output_bands))
-    encodings = {band: choose_encoding([s.bands[band] for s in used]) for band in needed}
+    sources = {band: [scene.bands[band] for scene in used] for band in needed}
+    encodings = {band: choose_encoding(sources[band]) for band in needed}
     days = group_by_solar_day(used, mid_longitude(geobox.extent))
-    bytes_by_day = 2 + sum(BYTES_OF_ENCODING[e.held_as] + 1 for e in encodings.values())
+    # Of every band the number and whether it is valid; of the day whether it is clear, twice.
+    bytes_by_day = 2 + sum(bytes_of_a_number(encodings[band], sources[band]) + 1 for band in needed)
     clip = request.clip and not area.is_extent
     used_ids = {scene.id for scene in used}
     return CompositePlan(
@@ -125,6 +131,7 @@ def plan_composite(
         days=tuple(days),
         outside=tuple(scene.id for scene in located if scene.id not in used_ids),
         recipe=Recipe(
+            raster=geobox,
             output_bands=tuple(output_bands),
             encodings=encodings,
             masked_classes=masked_classes,
@@ -149,22 +156,34 @@ def _with_grids(scene: Scene) -> Scene:
     return replace(scene, bands=bands)
 
 
-def _grids(sources: Sequence[SourceBand]) -> list[GeoBox]:
-    return [source.geobox for source in sources if source.geobox is not None]
+def _grids(scene: Scene) -> list[GeoBox]:
+    return [source.geobox for source in scene.bands.values() if source.geobox is not None]
 
 
 def _pixel_size(grid: GeoBox) -> float:
     return abs(float(grid.transform.a))
 
 
+def _bounds_of_scene(scene: Scene, output: GeoBox) -> Bounds:
+    """The rectangle around all bands of the scene, in the output's CRS."""
+    west, south, east, north = zip(
+        *{_bounds_in(grid, output) for grid in _grids(scene)}, strict=True
+    )
+    return min(west), min(south), max(east), max(north)
+
+
 def _bounds_in(grid: GeoBox, output: GeoBox) -> Bounds:
     """The grid's bounding rectangle in the output's CRS, a pixel wider on every side."""
-    west, south, east, north = tuple(grid.pad(1).extent.boundingbox)
+    bounds: BoundingBox = grid.pad(1).extent.boundingbox
     if grid.crs == output.crs:
-        return west, south, east, north
-    return transform_bounds(
-        str(grid.crs), str(output.crs), west, south, east, north, densify_pts=51
+        return bounds.bbox
+    west, south, east, north = transform_bounds(
+        str(grid.crs), str(output.crs), *bounds.bbox, densify_pts=51
     )
+    if west > east:
+        # In degrees and across the antimeridian: it reaches both ends.
+        west, east = -180.0, 180.0
+    return west, south, east, north
 
 
 def _overlap(first: Bounds, second: Bounds) -> bool:
@@ -176,5 +195,5 @@ def _overlap(first: Bounds, second: Bounds) -> bool:
     )
 
 
-def _unit(geobox: GeoBox) -> str:
-    return "degrees" if geobox.crs.geographic else str(geobox.crs.units[0]) + "s"
+def _unit(crs: CRS | None) -> str:
+    return f"{crs.units[0]}s" if crs is not None else "units"

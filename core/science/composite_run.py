@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-import dask
 import numpy as np
+from dask.base import compute
+from dask.delayed import delayed
 
 from .block_composite import Block, BlockComposite, compose_block
 from .composite_plan import CompositePlan
-from .output_raster import OutputRaster
+from .output_raster import OutputRaster, limited_block_cache
 from .reporter import StageProgress
 
 
@@ -82,6 +83,9 @@ def run_composite_blocks(
 
     # The block is bound, not passed: Dask would look through an argument for collections of its
     # own and make tasks of its parts.
-    tasks = [dask.delayed(partial(store, block), pure=False)() for block in plan.blocks()]
-    dask.compute(*tasks, scheduler="threads", num_workers=plan.block_plan.at_once)
+    tasks = [delayed(partial(store, block), pure=False)() for block in plan.blocks()]
+    with limited_block_cache():
+        compute(  # type: ignore[no-untyped-call]
+            *tasks, scheduler="threads", num_workers=plan.block_plan.at_once
+        )
     return tally.statistics()

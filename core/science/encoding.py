@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,7 +34,9 @@ class CommonEncoding:
             return values
         if self.held_as == "int32":
             shift = round((source.offset - self.offset) / self.scale)
-            return values.astype(np.int32) + np.int32(shift)
+            # Wider where the file is: uint32 becomes int64, and floats stay floats.
+            held = np.promote_types(values.dtype, np.int32)
+            return np.asarray(values.astype(held) + held.type(shift))
         return np.asarray(values * np.float64(source.scale) + source.offset)
 
     def reflectance(self, numbers: np.ndarray) -> np.ndarray:
@@ -51,6 +53,24 @@ class CommonEncoding:
         if abs(steps - round(steps)) < WHOLE_TOLERANCE:
             return np.asarray((numbers.astype(np.float64) + round(steps)) * self.scale)
         return self.reflectance(numbers)
+
+
+def bytes_of_a_number(encoding: CommonEncoding, sources: Iterable[SourceBand]) -> int:
+    """How many bytes one pixel of one day takes while it is held in ``encoding``."""
+    if encoding.held_as == "float64":
+        return 8
+    dtypes = [_dtype(source) for source in sources]
+    if encoding.held_as == "int32":
+        dtypes.append(np.dtype(np.int32))
+    return np.result_type(*dtypes).itemsize
+
+
+def _dtype(source: SourceBand) -> np.dtype:
+    """The file's dtype as the item tells it; where it tells none, one that is rarely exceeded."""
+    try:
+        return np.dtype(source.data_type or "float32")
+    except TypeError:
+        return np.dtype("float32")
 
 
 def choose_encoding(sources: Sequence[SourceBand]) -> CommonEncoding:

@@ -1,17 +1,17 @@
-"""What BANDS asks for: bands of the collection, and indices computed from them."""
+"""What BANDS asks for: bands of the collection, and indices or formulas computed from them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..bridge.indices import check_layers, load_indices
+from ..bridge.indices import read_layers
 from ..bridge.profiles import CollectionProfile
 from .formula import Formula, parse_formula
 
 
 @dataclass(frozen=True)
 class OutputBand:
-    """One band of the composite: a source band itself, or an index by its formula."""
+    """One band of the result: a source band itself, or a formula over source bands."""
 
     name: str
     title: str
@@ -19,24 +19,26 @@ class OutputBand:
     formula: Formula | None
 
 
-def choose_output_bands(names: tuple[str, ...], profile: CollectionProfile) -> list[OutputBand]:
-    """The output bands that ``names`` ask for, in their order.
+def choose_output_bands(
+    entries: tuple[str, ...], profile: CollectionProfile, parameter: str = "BANDS"
+) -> list[OutputBand]:
+    """The output bands that ``entries`` ask for, in their order.
 
     Raises:
-        InvalidRequestError: a name is neither a band nor an index of the collection.
+        InvalidRequestError: an entry is neither a band, an index nor a formula over the
+            collection's bands.
     """
-    check_layers(names, profile)
-    return [_output_band(name, profile) for name in names]
+    return [
+        OutputBand(
+            layer.name,
+            layer.title,
+            layer.bands,
+            parse_formula(layer.formula) if layer.formula else None,
+        )
+        for layer in read_layers(entries, profile, parameter)
+    ]
 
 
 def source_bands(bands: list[OutputBand]) -> tuple[str, ...]:
     """The source bands that are needed for ``bands``, each once."""
     return tuple(dict.fromkeys(name for band in bands for name in band.source_bands))
-
-
-def _output_band(name: str, profile: CollectionProfile) -> OutputBand:
-    if name in profile.bands:
-        return OutputBand(name, profile.bands[name].title, (name,), None)
-    index = load_indices()[name]
-    formula = parse_formula(index.formula)
-    return OutputBand(name, index.title, formula.bands, formula)

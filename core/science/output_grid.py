@@ -42,13 +42,15 @@ class Lattice:
             InvalidRequestError: it would have an absurd number of pixels.
         """
         west, south, east, north = geometry.bounds
-        first_column, columns = _steps(west, east, self.origin_x, self.pixel_width)
-        first_row, rows = _steps(-north, -south, -self.origin_y, self.pixel_height)
-        if rows * columns > MOST_PIXELS:
+        wide = (east - west) / self.pixel_width
+        high = (north - south) / self.pixel_height
+        if not max(wide, 1) * max(high, 1) < MOST_PIXELS:
             raise InvalidRequestError(
-                f"The composite would have {columns:,} × {rows:,} pixels; give a coarser "
+                f"The composite would have {wide:,.0f} × {high:,.0f} pixels; give a coarser "
                 "RESOLUTION or a smaller area."
             )
+        first_column, columns = _steps(west, east, self.origin_x, self.pixel_width)
+        first_row, rows = _steps(-north, -south, -self.origin_y, self.pixel_height)
         left = self.origin_x + first_column * self.pixel_width
         top = self.origin_y - first_row * self.pixel_height
         transform = Affine(self.pixel_width, 0, left, 0, -self.pixel_height, top)
@@ -73,8 +75,8 @@ def choose_output_grid(
         align: another raster's pixels, which win over ``resolution`` and ``crs``.
 
     Raises:
-        InvalidRequestError: a CRS that is unknown or not in metres where metres are needed, or an
-            absurd size.
+        InvalidRequestError: a CRS that is unknown or not in metres where metres are needed, a
+            pixel size that is not above zero, or an absurd size.
     """
     lattice = _choose_lattice(source_grids, resolution, crs, align)
     return lattice.covering(area.geometry_in(lattice.crs))
@@ -84,6 +86,8 @@ def _choose_lattice(
     source_grids: Sequence[GeoBox], resolution: float | None, crs: str, align: PixelGrid | None
 ) -> Lattice:
     if align is not None:
+        _check_pixel_size("ALIGN: the raster's pixel size", align.pixel_width)
+        _check_pixel_size("ALIGN: the raster's pixel size", align.pixel_height)
         return Lattice(
             _parse_crs(align.crs),
             align.origin_x,
@@ -91,6 +95,8 @@ def _choose_lattice(
             align.pixel_width,
             align.pixel_height,
         )
+    if resolution is not None:
+        _check_pixel_size("RESOLUTION", resolution)
     common_crs = _most_common([grid.crs for grid in source_grids])
     output_crs = _parse_crs(crs) if crs else common_crs
     own_grids = [grid for grid in source_grids if grid.crs == output_crs]
@@ -98,18 +104,28 @@ def _choose_lattice(
         size = resolution or _resolution_in_metres(source_grids, output_crs)
         return Lattice(output_crs, 0.0, 0.0, size, size)
     grid = _most_common(own_grids)
-    size = resolution or abs(grid.transform.a)
-    return Lattice(output_crs, grid.transform.c, grid.transform.f, size, size)
+    width = resolution or abs(grid.transform.a)
+    height = resolution or abs(grid.transform.e)
+    return Lattice(output_crs, grid.transform.c, grid.transform.f, width, height)
 
 
 def _resolution_in_metres(source_grids: Sequence[GeoBox], crs: CRS) -> float:
-    size = abs(_most_common(list(source_grids)).transform.a)
-    if crs.proj.is_geographic or crs.units[0] not in ("metre", "meter", "m"):
+    grid = _most_common(list(source_grids))
+    if not (_is_in_metres(grid.crs) and _is_in_metres(crs)):
         raise InvalidRequestError(
-            f"{crs} is not measured in metres, so the scenes' {size:g} m pixels cannot be kept; "
-            "give RESOLUTION in the units of that CRS, or choose a CRS in metres."
+            f"The size of the scenes' pixels in {grid.crs} means nothing in {crs}, for not both "
+            "are measured in metres; give RESOLUTION in the units of the CRS, or choose another."
         )
-    return size
+    return abs(float(grid.transform.a))
+
+
+def _is_in_metres(crs: CRS) -> bool:
+    return not crs.geographic and crs.units[0] in ("metre", "meter", "m")
+
+
+def _check_pixel_size(name: str, size: float) -> None:
+    if not 0 < size < math.inf:
+        raise InvalidRequestError(f"{name} is {size:g}; give a number above zero.")
 
 
 def _parse_crs(text: str) -> CRS:

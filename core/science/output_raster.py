@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,10 @@ from rasterio.windows import Window
 from ..bridge.errors import OutputError
 from .block_composite import Block, BlockComposite
 
+Tile = tuple[int, int]
+
 COG_TILE = 512
+BLOCK_CACHE_BYTES = 64 * 1024**2
 INT16_NODATA = -32768
 INT16_LIMIT = 32767
 INT16_STEPS = 10_000
@@ -51,6 +55,16 @@ class RasterLayout:
         return INT16_NODATA if self.dtype == "int16" else float("nan")
 
 
+@contextmanager
+def limited_block_cache() -> Iterator[None]:
+    """Keep GDAL's cache of decoded tiles, one for the whole process, within the memory budget.
+
+    Only one thread may do this: whoever leaves it sets the cache back for all.
+    """
+    with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES):
+        yield
+
+
 class OutputRaster:
     """A raster on disk that takes finished blocks in any order, from any thread.
 
@@ -58,28 +72,33 @@ class OutputRaster:
     """
 
     def __init__(self, path: Path, layout: RasterLayout, tags: Mapping[str, str]) -> None:
+        self._path = path
         self._layout = layout
         self._lock = threading.Lock()
+        self._tiles_with_data: set[Tile] = set()
         self.clamped_values = 0
         height, width = layout.geobox.shape
         bands = [*layout.bands, *([_COUNT_BAND] if layout.count_band else [])]
-        self._dataset = rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            width=width,
-            height=height,
-            count=len(bands),
-            dtype=layout.dtype,
-            crs=str(layout.geobox.crs),
-            transform=layout.geobox.transform,
-            nodata=layout.nodata,
-            tiled=True,
-            blockxsize=COG_TILE,
-            blockysize=COG_TILE,
-            sparse_ok=True,
-            bigtiff="IF_SAFER",
-        )
+        try:
+            self._dataset = rasterio.open(
+                path,
+                "w",
+                driver="GTiff",
+                width=width,
+                height=height,
+                count=len(bands),
+                dtype=layout.dtype,
+                crs=str(layout.geobox.crs),
+                transform=layout.geobox.transform,
+                nodata=layout.nodata,
+                tiled=True,
+                blockxsize=COG_TILE,
+                blockysize=COG_TILE,
+                sparse_ok=True,
+                bigtiff="IF_SAFER",
+            )
+        except RasterioError as error:
+            raise _write_error(error) from error
         self._dataset.update_tags(**tags)
         _describe(self._dataset, bands, layout)
 
@@ -92,7 +111,11 @@ class OutputRaster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._dataset.close()
+        # After an error another thread may still be writing.
+        with self._lock:
+            self._dataset.close()
+        if kind is None:
+            _check_written(self._path, self._tiles_with_data)
 
     def write(self, block: Block, composite: BlockComposite) -> None:
         """Write one finished block.
@@ -104,6 +127,7 @@ class OutputRaster:
         window = Window.from_slices(block.rows, block.columns)
         with self._lock:
             self.clamped_values += clamped
+            self._tiles_with_data |= _tiles_with_data(pixels, block, self._layout.nodata)
             try:
                 self._dataset.write(pixels, window=window)
             except RasterioError as error:
@@ -119,19 +143,64 @@ def write_cog(raster: Path, target: Path) -> None:
         OutputError: the disk is full or failed.
     """
     try:
-        rasterio.shutil.copy(
-            raster,
-            target,
-            driver="COG",
-            compress="DEFLATE",
-            level=6,
-            predictor="YES",
-            blocksize=COG_TILE,
-            overview_resampling="AVERAGE",
-            bigtiff="IF_SAFER",
-            statistics="YES",
-            num_threads="ALL_CPUS",
-        )
+        # GDAL's own temporary files go beside the scratch raster, not beside the target.
+        with limited_block_cache(), rasterio.Env(CPL_TMPDIR=str(raster.parent)):
+            rasterio.shutil.copy(
+                raster,
+                target,
+                driver="COG",
+                compress="DEFLATE",
+                level=6,
+                predictor="YES",
+                blocksize=COG_TILE,
+                overview_resampling="AVERAGE",
+                bigtiff="IF_SAFER",
+                statistics="YES",
+                num_threads="ALL_CPUS",
+            )
+    except Exception as error:  # rasterio lets GDAL's own errors through here
+        raise _write_error(error) from error
+    with rasterio.open(target) as dataset:
+        height, width = dataset.shape
+    _check_written(target, _tiles(slice(0, height), slice(0, width)))
+
+
+def _tiles(rows: slice, columns: slice) -> Iterator[Tile]:
+    """The file's tiles, by row and column, that some of its pixels lie in."""
+    for row in range(rows.start // COG_TILE, -(-rows.stop // COG_TILE)):
+        for column in range(columns.start // COG_TILE, -(-columns.stop // COG_TILE)):
+            yield row, column
+
+
+def _tiles_with_data(pixels: np.ndarray, block: Block, nodata: float) -> set[Tile]:
+    """The tiles that get a value from a block's (bands, height, width) ``pixels``."""
+    has_data = (~np.isnan(pixels) if np.isnan(nodata) else pixels != nodata).any(axis=0)
+    top, left = block.rows.start, block.columns.start
+    return {
+        (row, column)
+        for row, column in _tiles(block.rows, block.columns)
+        if has_data[
+            max(row * COG_TILE - top, 0) : (row + 1) * COG_TILE - top,
+            max(column * COG_TILE - left, 0) : (column + 1) * COG_TILE - left,
+        ].any()
+    }
+
+
+def _check_written(path: Path, tiles: Iterable[Tile]) -> None:
+    """Check that the file holds ``tiles`` whole: GDAL tells nobody when its last writes fail.
+
+    Raises:
+        OutputError: it does not.
+    """
+    size = path.stat().st_size
+    try:
+        with rasterio.open(path) as dataset:
+            for row, column in tiles:
+                place = f"{column}_{row}"
+                start = dataset.get_tag_item(f"BLOCK_OFFSET_{place}", "TIFF", bidx=1)
+                length = dataset.get_tag_item(f"BLOCK_SIZE_{place}", "TIFF", bidx=1)
+                if start is None or length is None or int(start) + int(length) > size:
+                    raise _write_error("the file is not complete")
     except RasterioError as error:
         raise _write_error(error) from error
 
@@ -157,7 +226,8 @@ def _encode(composite: BlockComposite, layout: RasterLayout) -> tuple[np.ndarray
     pixels = composite.values
     if layout.dtype == "int16":
         missing = np.isnan(pixels)
-        steps = np.rint(pixels * INT16_STEPS)
+        # The first rounding takes off what float64 adds: 0.12345 is 1234.5 steps, no more.
+        steps = np.rint(np.round(pixels * INT16_STEPS, 9))
         inside = np.clip(steps, -INT16_LIMIT, INT16_LIMIT)
         clamped = int(np.count_nonzero((steps != inside) & ~missing))
         pixels = np.where(missing, INT16_NODATA, inside)
@@ -167,7 +237,7 @@ def _encode(composite: BlockComposite, layout: RasterLayout) -> tuple[np.ndarray
     return pixels.astype(layout.dtype), clamped
 
 
-def _write_error(error: Exception) -> OutputError:
+def _write_error(error: Exception | str) -> OutputError:
     return OutputError(
         f"The composite cannot be written ({error}); see whether the disk is full, or choose "
         "another folder."

@@ -56,6 +56,16 @@ class PixelLookup:
             slice(int(columns.min()), int(columns.max()) + 1),
         )
 
+    def halves(self) -> tuple[tuple[slice, PixelLookup], tuple[slice, PixelLookup]]:
+        """The upper and the lower half of the block: its rows, and the lookup of these."""
+        middle = len(self.rows) // 2
+        upper, lower = slice(0, middle), slice(middle, len(self.rows))
+        return (upper, self._of_rows(upper)), (lower, self._of_rows(lower))
+
+    def _of_rows(self, rows: slice) -> PixelLookup:
+        columns = self.columns if len(self.columns) == 1 else self.columns[rows]
+        return PixelLookup(self.rows[rows], columns, self.source_shape)
+
     def take(self, pixels: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
         """The block's (height, width) pixels out of the source's ``window``.
 
@@ -94,7 +104,31 @@ def look_up_pixels(block: GeoBox, source: GeoBox) -> PixelLookup:
         x, y = block.transform * np.meshgrid(columns, rows)
         x, y = _transformer(block.crs, source.crs).transform(x, y)
         source_columns, source_rows = to_source * (x, y)
-    return PixelLookup(_cell(source_rows), _cell(source_columns), tuple(source.shape))
+    source_height, source_width = source.shape
+    return PixelLookup(_cell(source_rows), _cell(source_columns), (source_height, source_width))
+
+
+def source_pixels_per_pixel(block: GeoBox, source: GeoBox) -> float:
+    """How many pixels of ``source`` a pixel of ``block`` is wide or high, whichever is less.
+
+    Where the CRSs differ it is measured in the centre of ``source``, so that all blocks of one
+    raster get the same answer; NaN where the block's CRS is not defined there.
+    """
+    if block.crs == source.crs:
+        to_pixel = ~source.transform * block.transform
+        return float(min(np.hypot(to_pixel.a, to_pixel.d), np.hypot(to_pixel.b, to_pixel.e)))
+    height, width = source.shape
+    # The centre, and the points a source pixel to the right of it and below it.
+    columns = width / 2 + np.array([0.0, 1, 0])
+    rows = height / 2 + np.array([0.0, 0, 1])
+    x, y = source.transform * (columns, rows)  # type: ignore[operator]
+    x, y = _transformer(source.crs, block.crs).transform(x, y)
+    if not np.isfinite([x, y]).all():
+        return float("nan")
+    steps = np.array([[x[1] - x[0], x[2] - x[0]], [y[1] - y[0], y[2] - y[0]]])
+    affine = block.transform
+    pixel = np.array([[affine.a, affine.b], [affine.d, affine.e]])
+    return float(np.hypot(*np.linalg.solve(steps, pixel)).min())
 
 
 def _cell(position: np.ndarray) -> np.ndarray:
@@ -103,10 +137,10 @@ def _cell(position: np.ndarray) -> np.ndarray:
     return np.floor(finite + EDGE_TOLERANCE).astype(np.int64)
 
 
-def _transformer(block_crs: CRS, source_crs: CRS) -> Transformer:
+def _transformer(from_crs: CRS | None, to_crs: CRS | None) -> Transformer:
     """A transformer of this thread: making one is slow, and none may be shared by threads."""
-    known = _transformers.__dict__.setdefault("by_crs", {})
-    key = (str(block_crs), str(source_crs))
+    known: dict[tuple[str, str], Transformer] = _transformers.__dict__.setdefault("by_crs", {})
+    key = (str(from_crs), str(to_crs))
     if key not in known:
-        known[key] = Transformer.from_crs(block_crs.proj, source_crs.proj, always_xy=True)
+        known[key] = Transformer.from_crs(*key, always_xy=True)
     return known[key]

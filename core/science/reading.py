@@ -13,16 +13,19 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from ..bridge.errors import ReadError
-from .pixel_lookup import PixelLookup, look_up_pixels
+from .pixel_lookup import PixelLookup, look_up_pixels, source_pixels_per_pixel
 from .scene import SourceBand
 
 # GDAL finds a format by a file's content, and some formats name further files to open: an address
 # that ends in .tif must not bring those in.
 RASTER_DRIVER = "GTiff"
 
+# A file without the overview that the output's pixels ask for is read in strips: never more
+# than this many of its pixels at once, in pixels of the block.
+MOST_PIXELS_AT_ONCE = 4
+
 GDAL_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_CACHEMAX": 64 * 1024 * 1024,
     "GDAL_NUM_THREADS": 1,
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_CONNECTTIMEOUT": 20,
@@ -81,14 +84,12 @@ class BlockReader:
         self, dataset: rasterio.DatasetReader, grid: GeoBox, source: SourceBand
     ) -> tuple[np.ndarray, np.ndarray] | None:
         lookup = self._lookup(grid)
-        window = lookup.window()
-        if window is None:
-            return None
         try:
-            pixels = dataset.read(1, window=Window.from_slices(*window))
+            values = _read_pixels(dataset, lookup)
         except RasterioError as error:
             raise _read_error(source.href, error) from error
-        values = lookup.take(pixels, window)
+        if values is None:
+            return None
         return values, lookup.inside & is_data(values, source.nodata)
 
     def _lookup(self, grid: GeoBox) -> PixelLookup:
@@ -96,6 +97,24 @@ class BlockReader:
             if grid not in self._lookups:
                 self._lookups[grid] = look_up_pixels(self._block, grid)
             return self._lookups[grid]
+
+
+def _read_pixels(dataset: rasterio.DatasetReader, lookup: PixelLookup) -> np.ndarray | None:
+    """(height, width) values of band 1, anything outside of the file; None where all is outside."""
+    window = lookup.window()
+    if window is None:
+        return None
+    rows, columns = window
+    size = (rows.stop - rows.start) * (columns.stop - columns.start)
+    if size <= MOST_PIXELS_AT_ONCE * lookup.inside.size or len(lookup.rows) == 1:
+        pixels = dataset.read(1, window=Window.from_slices(rows, columns))
+        return lookup.take(pixels, window)
+    values = np.zeros(lookup.inside.shape, dataset.dtypes[0])
+    for block_rows, half in lookup.halves():
+        found = _read_pixels(dataset, half)
+        if found is not None:
+            values[block_rows] = found
+    return values
 
 
 def is_data(values: np.ndarray, nodata: float | None) -> np.ndarray:
@@ -111,13 +130,10 @@ def _overview_level(factors: list[int], grid: GeoBox, block: GeoBox) -> int | No
 
     ``factors`` are the overviews' decimation factors, ascending.
     """
-    block_in_source = block if block.crs == grid.crs else block.to_crs(grid.crs)
-    shrink = min(
-        abs(block_in_source.resolution.x / grid.resolution.x),
-        abs(block_in_source.resolution.y / grid.resolution.y),
-    )
-    # A resolution estimated across two CRSs is only nearly a whole multiple.
-    fitting = [level for level, factor in enumerate(factors) if factor <= shrink * 1.01]
+    # Metres of two CRSs are not quite equally long; in one CRS only rounding is forgiven.
+    tolerance = 1 + 1e-6 if block.crs == grid.crs else 1.01
+    most = source_pixels_per_pixel(block, grid) * tolerance
+    fitting = [level for level, factor in enumerate(factors) if factor <= most]
     return fitting[-1] if fitting else None
 
 

@@ -76,11 +76,13 @@ class EventReporter:
                 self._timer.start()
 
     def message(self, text: str) -> None:
-        """Send the text to the log."""
+        """Send the text to the log, after the progress that waits."""
+        self.flush()
         self._send(Message(text[:MAX_TEXT]))
 
     def warning(self, text: str) -> None:
-        """Send the text as a warning."""
+        """Send the text as a warning, after the progress that waits."""
+        self.flush()
         self._send(WarningMessage(text[:MAX_TEXT]))
 
     def flush(self) -> None:
@@ -122,7 +124,7 @@ class StageProgress:
         self._done = 0
         self._began = self.clock()
         self._lock = threading.Lock()
-        self.reporter.progress(self.start, f"{self.text}: {self.total} {self.unit}")
+        self.reporter.progress(self.start, f"{self.text}: 0 of {self.total} {self.unit}")
 
     def advance(self, count: int = 1) -> None:
         """``count`` more steps are done; may be called from any thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,9 @@ from typing import Any
 
 import pystac
 from affine import Affine
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
+from pyproj.exceptions import CRSError
 
 from ..bridge.errors import InvalidRequestError
 from ..bridge.profiles import CollectionProfile
@@ -20,7 +23,8 @@ class SourceBand:
     """One band of one scene, as a single-band raster file.
 
     reflectance = pixel * scale + offset. ``nodata`` None means that every pixel is one.
-    ``geobox`` is the pixel grid that the item tells, or None where it tells none.
+    ``geobox`` is the pixel grid that the item tells, or None where it tells none; ``data_type``
+    the file's dtype by STAC's name, empty where the item does not tell.
     """
 
     href: str
@@ -28,6 +32,7 @@ class SourceBand:
     scale: float
     offset: float
     geobox: GeoBox | None
+    data_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def _read_scene(
     mask = None
     if with_mask:
         asset = item.assets[profile.mask.asset]
-        nodata = _raster_value(asset, "nodata", profile.mask.nodata)
+        nodata = _nodata(asset, profile.mask.nodata)
         mask = SourceBand(_href(asset), nodata, 1.0, 0.0, _geobox(item, asset))
     return Scene(
         id=item.id,
@@ -103,13 +108,16 @@ def _read_scene(
 
 def _read_band(item: pystac.Item, name: str, profile: CollectionProfile) -> SourceBand:
     asset = item.assets[name]
-    offset = _raster_value(asset, "offset", profile.offset)
+    scale, offset = _factor(asset, "scale"), _factor(asset, "offset")
+    if _offset_was_applied(item, profile):
+        offset = 0.0
     return SourceBand(
         href=_href(asset),
-        nodata=_raster_value(asset, "nodata", profile.nodata),
-        scale=_raster_value(asset, "scale", profile.scale),
-        offset=0.0 if _offset_was_applied(item, profile) else offset,
+        nodata=_nodata(asset, profile.nodata),
+        scale=profile.scale if scale is None else scale,
+        offset=profile.offset if offset is None else offset,
         geobox=_geobox(item, asset),
+        data_type=str(_raster_field(asset, "data_type") or ""),
     )
 
 
@@ -128,7 +136,7 @@ def _encoding_in_words(
     if _offset_was_applied(item, profile):
         return f"{numbers} (the pixels already have it: earthsearch:boa_offset_applied)"
     asset = item.assets[profile.bands[next(iter(bands))].asset]
-    if _raster_value(asset, "scale", None) is None:
+    if _factor(asset, "scale") is None:
         return f"{numbers} (the collection's; the item says nothing)"
     return f"{numbers} (as the item says)"
 
@@ -137,17 +145,31 @@ def _href(asset: pystac.Asset) -> str:
     return asset.get_absolute_href() or asset.href
 
 
-def _raster_value(asset: pystac.Asset, key: str, default: Any) -> Any:
+def _raster_field(asset: pystac.Asset, key: str) -> Any:
     """``key`` from where STAC 1.0 (raster:bands) and 1.1 (bands, or the asset itself) put it."""
     fields = asset.extra_fields
-    for holder in (*fields.get("raster:bands", [])[:1], *fields.get("bands", [])[:1], fields):
+    lists = [fields.get(name) for name in ("raster:bands", "bands")]
+    holders = [bands[0] for bands in lists if isinstance(bands, list) and bands]
+    for holder in (*holders, fields):
         for name in (f"raster:{key}", key):
-            value = holder.get(name)
-            if value == "nan":
-                return float("nan")
-            if isinstance(value, (int, float)):
-                return float(value)
-    return default
+            if isinstance(holder, dict) and holder.get(name) is not None:
+                return holder[name]
+    return None
+
+
+def _nodata(asset: pystac.Asset, default: float) -> float:
+    value = _raster_field(asset, "nodata")
+    if value in ("nan", "inf", "-inf"):
+        return float(value)
+    return float(value) if isinstance(value, (int, float)) else default
+
+
+def _factor(asset: pystac.Asset, key: str) -> float | None:
+    """The item's scale or offset, None where it tells none that can be used."""
+    value = _raster_field(asset, key)
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return None if key == "scale" and value == 0 else float(value)
 
 
 def _geobox(item: pystac.Item, asset: pystac.Asset) -> GeoBox | None:
@@ -158,6 +180,12 @@ def _geobox(item: pystac.Item, asset: pystac.Asset) -> GeoBox | None:
     crs = value("proj:code") or value("proj:wkt2")
     if crs is None and value("proj:epsg"):
         crs = f"EPSG:{value('proj:epsg')}"
-    if not (shape and transform and crs):
+    try:
+        height, width = (int(length) for length in shape)
+        affine = Affine(*(float(number) for number in transform[:6]))
+        if height < 1 or width < 1 or not 0 < abs(affine.determinant) < math.inf:
+            return None
+        return GeoBox((height, width), affine, CRS(crs))
+    except (CRSError, TypeError, ValueError, OverflowError):
+        # The item tells no grid, or none that makes sense: the file itself has one.
         return None
-    return GeoBox((int(shape[0]), int(shape[1])), Affine(*transform[:6]), crs)

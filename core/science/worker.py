@@ -163,7 +163,7 @@ def _import_failure(error: ImportError) -> Failure:
     if name.partition(".")[0] == PACKAGE_ROOT:
         return _failure(
             WorkerError,
-            f"This copy of Fairweather is incomplete ({name} is missing); install it again.",
+            f"This copy of Fairweather is incomplete ({name} cannot be loaded); install it again.",
         )
     return _failure(
         EnvironmentNotReadyError,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bridge.events import Event, event_to_line
-from ..bridge.part_files import remove_parts
+from ..bridge.part_files import part_path, remove_parts
 
 SECONDS_TO_CLEAN_UP = 0.7
 SECONDS_FOR_LAST_WORD = 0.2
@@ -69,8 +69,10 @@ class CleanEnd:
         limit = threading.Timer(SECONDS_TO_CLEAN_UP, _end_process)
         limit.daemon = True
         limit.start()
-        for target in self.targets:
-            remove_parts(target, self.scratch)
+        while any(part_path(target, self.scratch).exists() for target in self.targets):
+            # More than once, because the job's threads go on writing until the end.
+            for target in self.targets:
+                remove_parts(target, self.scratch)
         if self.removes_scratch:
             shutil.rmtree(self.scratch, ignore_errors=True)
         _end_process()

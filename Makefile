@@ -1,0 +1,46 @@
+# Two commands do everything on a bare Debian 12: make demo, make test.
+# What they make lies in build/ and demo/; nothing in your home is touched.
+
+QGIS_PYTHON := /usr/bin/python3
+SYSTEM_PACKAGES := qgis python3-qgis python3-venv python3-pytest xvfb xauth
+DEV := build/test-environment
+TEST_PYTHON := $(DEV)/bin/python
+
+export FAIRWEATHER_HOME ?= $(CURDIR)/build/fairweather-home
+
+.PHONY: demo test test-fast test-slow lint system test-environment lock screenshots package clean
+
+demo: system
+	$(QGIS_PYTHON) scripts/demo.py
+
+test: system test-environment lint test-fast test-slow
+
+test-fast:
+	$(QGIS_PYTHON) scripts/run_tests.py fast
+
+test-slow:
+	$(QGIS_PYTHON) scripts/run_tests.py slow
+
+lint: test-environment
+	@echo "== Checking format, lint and types"
+	$(TEST_PYTHON) -m ruff format --check .
+	$(TEST_PYTHON) -m ruff check .
+	$(TEST_PYTHON) scripts/check_types.py
+
+system:
+	@sh scripts/install_system_packages.sh $(SYSTEM_PACKAGES)
+
+test-environment:
+	@$(QGIS_PYTHON) scripts/make_test_environment.py $(DEV)
+
+lock: test-environment
+	$(TEST_PYTHON) scripts/make_lock.py
+
+screenshots: system test-environment
+	$(QGIS_PYTHON) scripts/take_screenshots.py
+
+package:
+	$(QGIS_PYTHON) scripts/make_package.py build/fairweather.zip
+
+clean:
+	rm -rf build demo

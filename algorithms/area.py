@@ -1,0 +1,157 @@
+"""From the parameters AOI and EXTENT to the request's area of interest."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Optional
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsFeatureRequest,
+    QgsGeometry,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingFeatureSource,
+    QgsWkbTypes,
+)
+
+from ..core.bridge.errors import InvalidRequestError
+from ..core.bridge.request import Area
+
+AOI = "AOI"
+EXTENT = "EXTENT"
+DEFAULT_CRS = "EPSG:4326"
+COORDINATE_DIGITS = 17  # what a double needs to come back unchanged
+
+
+def check_area(
+    algorithm: QgsProcessingAlgorithm,
+    parameters: Dict[str, Any],
+    context: QgsProcessingContext,
+) -> None:
+    """Check that there is an AOI, or an EXTENT that is a rectangle; AOI's features are not read."""
+    if parameters.get(AOI) not in (None, ""):
+        return
+    if parameters.get(EXTENT) in (None, ""):
+        raise InvalidRequestError("Give an area of interest: a polygon layer as AOI, or an EXTENT.")
+    _area_of_extent(algorithm, parameters, context)
+
+
+def read_area(
+    algorithm: QgsProcessingAlgorithm,
+    parameters: Dict[str, Any],
+    context: QgsProcessingContext,
+) -> Area:
+    """The area of interest; AOI wins over EXTENT.
+
+    Raises:
+        InvalidRequestError: neither is given, or what is given is no area or has no CRS.
+    """
+    check_area(algorithm, parameters, context)
+    if parameters.get(AOI) in (None, ""):
+        return _area_of_extent(algorithm, parameters, context)
+    return area_of_source(algorithm.parameterAsSource(parameters, AOI, context))
+
+
+def area_of_source(source: QgsProcessingFeatureSource) -> Area:
+    """The polygons of ``source``, merged into one area in the source's own CRS.
+
+    A single feature is passed on as it is, invalid or not: the worker repairs it and says so.
+
+    Raises:
+        InvalidRequestError: there is no CRS, no feature, or something else than polygons.
+    """
+    name = source.sourceName()
+    if source.wkbType() == QgsWkbTypes.Type.NoGeometry:
+        raise InvalidRequestError(f"AOI: {name} is a table without polygons; give a polygon layer.")
+    geometries = _read_polygons(source)
+    if not source.sourceCrs().isValid():
+        raise InvalidRequestError(f"AOI: {name} has no CRS; set the layer's CRS first.")
+    geometry = geometries[0] if len(geometries) == 1 else _merge(geometries)
+    if geometry.isEmpty():
+        raise InvalidRequestError(f"AOI: {name} covers no area; give a layer with polygons in it.")
+    return Area(crs=crs_text(source.sourceCrs()), geometry=_to_geojson(geometry))
+
+
+def crs_text(crs: QgsCoordinateReferenceSystem) -> str:
+    """``crs`` as an authority's code, else as WKT 2: a user's own codes mean nothing elsewhere."""
+    authority_code = crs.authid()
+    if authority_code and not authority_code.upper().startswith("USER:"):
+        return authority_code
+    return crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED)
+
+
+def _area_of_extent(
+    algorithm: QgsProcessingAlgorithm,
+    parameters: Dict[str, Any],
+    context: QgsProcessingContext,
+) -> Area:
+    rectangle = algorithm.parameterAsExtent(parameters, EXTENT, context)
+    if rectangle.isNull() or rectangle.isEmpty() or not rectangle.isFinite():
+        raise InvalidRequestError(
+            f"EXTENT: {parameters[EXTENT]!s} is no rectangle; give xmin,xmax,ymin,ymax [EPSG:4326]."
+        )
+    crs = algorithm.parameterAsExtentCrs(parameters, EXTENT, context)
+    if not crs.isValid() and "[" in str(parameters[EXTENT]):
+        raise InvalidRequestError(
+            f"EXTENT: the CRS in {parameters[EXTENT]!s} is not known; "
+            "write it as [EPSG:4326], for example."
+        )
+    return Area(
+        crs=crs_text(crs) if crs.isValid() else DEFAULT_CRS,
+        geometry=_to_geojson(QgsGeometry.fromRect(rectangle)),
+        is_extent=True,
+    )
+
+
+def _read_polygons(source: QgsProcessingFeatureSource) -> List[QgsGeometry]:
+    """The flat polygons of all features; a feature without geometry is left out."""
+    request = QgsFeatureRequest()
+    request.setNoAttributes()
+    request.setInvalidGeometryCheck(QgsFeatureRequest.InvalidGeometryCheck.GeometryNoCheck)
+    polygons = []
+    for feature in source.getFeatures(request):
+        geometry = _flat(feature.geometry())
+        if geometry is None:
+            continue
+        if geometry.type() != QgsWkbTypes.GeometryType.PolygonGeometry:
+            raise InvalidRequestError(
+                f"AOI: {source.sourceName()} holds points or lines; give a polygon layer "
+                "(the algorithm Buffer makes one)."
+            )
+        polygons.append(geometry)
+    if not polygons:
+        raise InvalidRequestError(
+            f"AOI: {source.sourceName()} has no polygon (or none is selected); "
+            "give a layer with polygons in it."
+        )
+    return polygons
+
+
+def _flat(geometry: QgsGeometry) -> Optional[QgsGeometry]:
+    """``geometry`` with straight edges and without heights; None where there is nothing."""
+    if geometry.isNull() or geometry.isEmpty():
+        return None
+    shape = geometry.constGet().segmentize()
+    shape.dropZValue()
+    shape.dropMValue()
+    return QgsGeometry(shape)
+
+
+def _merge(geometries: List[QgsGeometry]) -> QgsGeometry:
+    """One geometry of all polygons; a union needs valid ones."""
+    valid = [
+        geometry if geometry.isGeosValid() else geometry.makeValid() for geometry in geometries
+    ]
+    merged = QgsGeometry.unaryUnion(valid)
+    if merged.isNull():
+        raise InvalidRequestError(
+            "AOI: the polygons cannot be merged; run the algorithm Fix geometries on the layer."
+        )
+    merged.convertGeometryCollectionToSubclass(QgsWkbTypes.GeometryType.PolygonGeometry)
+    return merged
+
+
+def _to_geojson(geometry: QgsGeometry) -> Dict[str, Any]:
+    """GeoJSON's Polygon or MultiPolygon, in the geometry's own coordinates."""
+    return dict(json.loads(geometry.asJson(COORDINATE_DIGITS)))

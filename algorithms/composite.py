@@ -1,0 +1,365 @@
+"""The algorithm ``composite``: a cloud-free composite as a Cloud Optimized GeoTIFF."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+from qgis.core import (
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterCrs,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+)
+
+from ..core.bridge.errors import InvalidRequestError
+from ..core.bridge.indices import OFTEN_USED, check_layers, split_entries
+from ..core.bridge.profiles import CollectionProfile, find_profile
+from ..core.bridge.request import CompositeRequest, PixelGrid
+from .area import check_area, crs_text, read_area
+from .base import FairweatherAlgorithm, destination_file
+from .layer_names import composite_name
+from .parameters import COLLECTION, check_search, describe, read_search, search_parameters
+from .pixel_grid import grid_of_layer
+from .scenes import ChosenScenes, read_scenes
+from .styling import CompositeStyler
+
+BANDS = "BANDS"
+METHOD = "METHOD"
+MASK_CLASSES = "MASK_CLASSES"
+RESOLUTION = "RESOLUTION"
+CRS = "CRS"
+ALIGN = "ALIGN"
+CLIP = "CLIP"
+DTYPE = "DTYPE"
+COUNT_BAND = "COUNT_BAND"
+MEMORY = "MEMORY"
+OUTPUT = "OUTPUT"
+OUTPUT_REPORT = "OUTPUT_REPORT"
+SCENE_COUNT = "SCENE_COUNT"
+DAY_COUNT = "DAY_COUNT"
+CLEAR_PERCENT = "CLEAR_PERCENT"
+
+METHODS = ["median"]
+DTYPES = ["float32", "int16"]
+OUTPUT_TITLE = "Cloud-free composite"
+NOTHING_MASKED = "none"
+
+HELP = """Shows what a place looks like without clouds. It finds the satellite scenes of your \
+area and dates, reads only the pixels it needs, masks clouds and their shadows, takes the median \
+of the clear days for every pixel, and loads the result.
+
+Give an area of interest (polygons or an extent) and dates; everything else has a default. \
+<b>Bands</b> takes bands (red, green, blue, nir, swir16 …), indices (NDVI, NDWI, NDMI, EVI, \
+NBR …) and formulas (ratio=nir/red); an index is computed for each day, then reduced.
+
+The values are surface reflectance, 0 to 1. Pixels without a clear day have no data. The report \
+tells which scenes were used and why others were not."""
+
+
+class CompositeAlgorithm(FairweatherAlgorithm):
+    """Search, mask, take the median over the clear days, write one raster."""
+
+    _request: CompositeRequest
+    _scenes: ChosenScenes
+    _loaded_layer: str
+
+    def name(self) -> str:
+        """The fixed name."""
+        return "composite"
+
+    def displayName(self) -> str:
+        """The name in the toolbox."""
+        return "Cloud-free composite"
+
+    def group(self) -> str:
+        """The group in the toolbox."""
+        return "Imagery"
+
+    def groupId(self) -> str:
+        """The group's fixed name."""
+        return "imagery"
+
+    def tags(self) -> List[str]:
+        """Words to find it by."""
+        words = "cloud free cloudless composite mosaic median sentinel-2 satellite stac ndvi"
+        return [*words.split(), "remote sensing", "time series", "natural colour"]
+
+    def shortDescription(self) -> str:
+        """What it does, in a line."""
+        return "Makes a cloud-free image of an area: the median of the clear days of many scenes."
+
+    def shortHelpString(self) -> str:
+        """The help beside the dialog."""
+        return HELP
+
+    def initAlgorithm(self, _configuration: Optional[Dict[str, Any]] = None) -> None:
+        """Define parameters and outputs."""
+        for definition in (
+            *search_parameters(),
+            *_recipe_parameters(),
+            *_grid_parameters(),
+            *_file_parameters(),
+        ):
+            self.addParameter(definition)
+        self.addOutput(QgsProcessingOutputNumber(SCENE_COUNT, "Number of scenes used"))
+        self.addOutput(QgsProcessingOutputNumber(DAY_COUNT, "Number of days used"))
+        self.addOutput(QgsProcessingOutputNumber(CLEAR_PERCENT, "Share of the area with a value"))
+
+    def check(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> None:
+        """Check everything that needs no layer."""
+        check_search(self, parameters, context)
+        self._read_recipe(parameters, context)
+        self._read_crs(parameters, context)
+        check_area(self, parameters, context)
+        _check_is_geotiff(parameters.get(OUTPUT))
+
+    def prepare_request(
+        self,
+        parameters: Dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> None:
+        """Read parameters, layers and project."""
+        self._request = self._read_request(parameters, context, feedback)
+        self._scenes = read_scenes(self, parameters, context)
+
+    def run_request(
+        self,
+        parameters: Dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> Dict[str, Any]:
+        """Let the worker make the composite."""
+        output = self.parameterAsOutputLayer(parameters, OUTPUT, context)
+        report = self.parameterAsFileOutput(parameters, OUTPUT_REPORT, context)
+        request = replace(
+            self._request,
+            output=str(Path(output).absolute()),
+            report=str(Path(report).absolute()) if report else "",
+        )
+        values = self.run_with_scenes(request, self._scenes, feedback)
+        self._request = request
+        results = {name: values[name] for name in (SCENE_COUNT, DAY_COUNT, CLEAR_PERCENT)}
+        results[OUTPUT] = output
+        if report:
+            results[OUTPUT_REPORT] = report
+        self._loaded_layer = output
+        return results
+
+    def postProcessAlgorithm(
+        self, context: QgsProcessingContext, _feedback: QgsProcessingFeedback
+    ) -> Dict[str, Any]:
+        """Name and style the layer that QGIS is about to load."""
+        name = composite_name(self._request, chosen_scenes=self._scenes.given)
+        self.style_layer(self._loaded_layer, context, CompositeStyler(), name)
+        return {}
+
+    def _read_recipe(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext
+    ) -> Dict[str, Any]:
+        """The request's fields that say what is made of the scenes."""
+        profile = find_profile(self.parameterAsEnumString(parameters, COLLECTION, context))
+        bands = split_entries(self.parameterAsString(parameters, BANDS, context))
+        check_layers(bands, profile)
+        classes = self.parameterAsString(parameters, MASK_CLASSES, context)
+        return {
+            "bands": bands,
+            "method": self.parameterAsEnumString(parameters, METHOD, context),
+            "mask_classes": read_mask_classes(classes, profile),
+            "resolution": self._read_resolution(parameters, context),
+            "clip": self.parameterAsBool(parameters, CLIP, context),
+            "dtype": self.parameterAsEnumString(parameters, DTYPE, context),
+            "count_band": self.parameterAsBool(parameters, COUNT_BAND, context),
+            "memory_gb": self.parameterAsDouble(parameters, MEMORY, context),
+        }
+
+    def _read_request(
+        self,
+        parameters: Dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> CompositeRequest:
+        """The whole request, but for the output files."""
+        request = CompositeRequest(
+            search=read_search(self, parameters, context, read_area(self, parameters, context)),
+            output="",
+            crs=self._read_crs(parameters, context),
+            align=self._read_align(parameters, context),
+            **self._read_recipe(parameters, context),
+        )
+        if request.align is None:
+            return request
+        if request.crs or request.resolution is not None:
+            feedback.pushWarning("ALIGN gives the grid; CRS and RESOLUTION are not used.")
+        return replace(request, crs="", resolution=None)
+
+    def _read_resolution(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext
+    ) -> Optional[float]:
+        if parameters.get(RESOLUTION) in (None, ""):
+            return None
+        resolution = float(self.parameterAsDouble(parameters, RESOLUTION, context))
+        if resolution <= 0:
+            raise InvalidRequestError(
+                f"RESOLUTION is {resolution:g}; give a size above 0, or leave it empty for the "
+                "scenes' own."
+            )
+        return resolution
+
+    def _read_crs(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> str:
+        if parameters.get(CRS) in (None, ""):
+            return ""
+        crs = self.parameterAsCrs(parameters, CRS, context)
+        if not crs.isValid():
+            raise InvalidRequestError(
+                f"CRS: {parameters[CRS]!s} is not known; give one such as EPSG:32633."
+            )
+        return crs_text(crs)
+
+    def _read_align(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext
+    ) -> Optional[PixelGrid]:
+        if parameters.get(ALIGN) in (None, ""):
+            return None
+        return grid_of_layer(self.parameterAsRasterLayer(parameters, ALIGN, context))
+
+
+def read_mask_classes(text: str, profile: CollectionProfile) -> Optional[Tuple[int, ...]]:
+    """The class numbers in MASK_CLASSES: None for the profile's, empty for ``none``.
+
+    Raises:
+        InvalidRequestError: a class that the collection does not have.
+    """
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        return None
+    if names == (NOTHING_MASKED,):
+        return ()
+    known = profile.mask.classes
+    for name in names:
+        if not re.fullmatch("[0-9]{1,3}", name) or int(name) not in known:
+            titles = ", ".join(f"{number} {title}" for number, title in known.items())
+            raise InvalidRequestError(
+                f"MASK_CLASSES: {name!r} is no class of {profile.id}; give none, or numbers of "
+                f"{titles}."
+            )
+    return tuple(dict.fromkeys(int(name) for name in names))
+
+
+def _check_is_geotiff(destination: Any) -> None:
+    path = destination_file(destination)
+    if path is not None and path.suffix.lower() not in (".tif", ".tiff"):
+        raise InvalidRequestError(
+            f"OUTPUT: the composite is a GeoTIFF; give a name that ends in .tif, not {path.name}."
+        )
+
+
+def _recipe_parameters() -> List[QgsProcessingParameterDefinition]:
+    return [
+        describe(
+            QgsProcessingParameterString(BANDS, "Bands and indices", "red,green,blue"),
+            "Bands and indices of the composite, separated by commas, in this order: "
+            f"red,green,blue or NDVI. Indices are {', '.join(OFTEN_USED)} and many more; "
+            "a formula of your own is name=formula, such as ratio=nir/red.",
+        ),
+        describe(
+            QgsProcessingParameterEnum(
+                METHOD,
+                "Method",
+                options=METHODS,
+                defaultValue=METHODS[0],
+                usesStaticStrings=True,
+            ),
+            "How the clear days become one value: median.",
+        ),
+        describe(
+            QgsProcessingParameterString(MASK_CLASSES, "Masked classes", "", optional=True),
+            "The classes of the scenes' own classification to leave out, as numbers: 3,8,9,10. "
+            "Empty takes the collection's default (clouds and their shadows); none masks nothing.",
+            advanced=True,
+        ),
+    ]
+
+
+def _grid_parameters() -> List[QgsProcessingParameterDefinition]:
+    return [
+        describe(
+            QgsProcessingParameterNumber(
+                RESOLUTION,
+                "Pixel size (in the output CRS's unit)",
+                QgsProcessingParameterNumber.Type.Double,
+                optional=True,
+            ),
+            "The size of a pixel in the unit of the output CRS: metres in UTM, degrees in "
+            "EPSG:4326. Not set: that of the finest band asked for.",
+        ),
+        describe(
+            QgsProcessingParameterCrs(CRS, "Output CRS", optional=True),
+            "The CRS of the composite. Not set: that of most scenes.",
+        ),
+        describe(
+            QgsProcessingParameterRasterLayer(ALIGN, "Align to a raster's pixels", optional=True),
+            "A raster whose CRS and pixels the composite takes exactly; it wins over the pixel "
+            "size and the CRS.",
+            advanced=True,
+        ),
+        describe(
+            QgsProcessingParameterBoolean(CLIP, "Clip to the area", True),
+            "Leave out pixels whose centre is outside of the polygons.",
+            advanced=True,
+        ),
+    ]
+
+
+def _file_parameters() -> List[QgsProcessingParameterDefinition]:
+    return [
+        describe(
+            QgsProcessingParameterEnum(
+                DTYPE,
+                "Data type",
+                options=DTYPES,
+                defaultValue=DTYPES[0],
+                usesStaticStrings=True,
+            ),
+            "float32 keeps every digit; int16 is half the size: the value times 10,000, with the "
+            "scale in the file.",
+            advanced=True,
+        ),
+        describe(
+            QgsProcessingParameterBoolean(COUNT_BAND, "Add the number of clear days", False),
+            "Add a last band that counts the clear days of each pixel.",
+            advanced=True,
+        ),
+        describe(
+            QgsProcessingParameterNumber(
+                MEMORY,
+                "Memory (GB)",
+                QgsProcessingParameterNumber.Type.Double,
+                0,
+                minValue=0,
+            ),
+            "How much memory the run may use. 0 is half of what is free.",
+            advanced=True,
+        ),
+        describe(
+            QgsProcessingParameterRasterDestination(OUTPUT, OUTPUT_TITLE),
+            "The composite, a Cloud Optimized GeoTIFF (.tif).",
+        ),
+        describe(
+            QgsProcessingParameterFileDestination(
+                OUTPUT_REPORT, "Report", "HTML files (*.html)", optional=True, createByDefault=True
+            ),
+            "A page with a picture, the scenes used and why others were not.",
+        ),
+    ]

@@ -1,0 +1,44 @@
+"""Names of layers that say what is in them."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from ..core.bridge.indices import read_layers
+from ..core.bridge.profiles import find_profile
+from ..core.bridge.request import CompositeRequest, SceneSearch
+
+
+def composite_name(request: CompositeRequest, chosen_scenes: bool) -> str:
+    """A composite's name, such as ``Sentinel-2 Level 2A median 2024 (red, green, blue)``.
+
+    ``chosen_scenes`` tells that the scenes were given, so that no dates chose them.
+    """
+    period = "of chosen scenes" if chosen_scenes else period_name(request.search)
+    title = collection_name(request.search.collection)
+    layers = read_layers(request.bands, find_profile(request.search.collection))
+    names = ", ".join(layer.name for layer in layers)
+    return f"{title} {request.method} {period} ({names})"
+
+
+def footprints_name(search: SceneSearch) -> str:
+    """A footprints layer's name, such as ``Sentinel-2 Level 2A scenes 2024``."""
+    return f"{collection_name(search.collection)} scenes {period_name(search)}"
+
+
+def collection_name(collection: str) -> str:
+    """The collection's title up to where it is refined."""
+    return re.split(r"[,(]", find_profile(collection).title)[0].strip()
+
+
+def period_name(search: SceneSearch) -> str:
+    """The search's dates: a year where they are one, else both days."""
+    start, end = date.fromisoformat(search.start), date.fromisoformat(search.end)
+    if (start.month, start.day, end.month, end.day) == (1, 1, 12, 31):
+        name = str(start.year) if start.year == end.year else f"{start.year}–{end.year}"
+    else:
+        name = f"{start} to {end}"
+    if search.months:
+        name += f", months {', '.join(map(str, search.months))}"
+    return name

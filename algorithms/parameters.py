@@ -1,0 +1,260 @@
+"""The parameters that searching algorithms share, and the request's search made of them."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any, Dict, List, Optional, Tuple
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingParameterDateTime,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterExtent,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
+    QgsProperty,
+)
+from qgis.PyQt.QtCore import QDate
+
+from ..core.bridge.errors import InvalidRequestError
+from ..core.bridge.profiles import DEFAULT_COLLECTION, find_profile, load_profiles
+from ..core.bridge.request import Area, SceneSearch
+from ..core.bridge.scene_filter import parse_filter, parse_months
+from .area import AOI, EXTENT
+
+COLLECTION = "COLLECTION"
+CATALOG = "CATALOG"
+START = "START"
+END = "END"
+MONTHS = "MONTHS"
+MAX_CLOUD = "MAX_CLOUD"
+FILTER = "FILTER"
+SCENES = "SCENES"
+
+MAX_CLOUD_DEFAULT = 30
+
+
+def describe(
+    parameter: QgsProcessingParameterDefinition, text: str, advanced: bool = False
+) -> QgsProcessingParameterDefinition:
+    """``parameter`` with its help, and among the advanced ones if so asked."""
+    parameter.setHelp(text)
+    if advanced:
+        advanced_flag = QgsProcessingParameterDefinition.Flag.FlagAdvanced
+        parameter.setFlags(parameter.flags() | advanced_flag)
+    return parameter
+
+
+def search_parameters() -> List[QgsProcessingParameterDefinition]:
+    """Definitions of all shared parameters, in the order of the dialog."""
+    return [_collection(), *_areas(), *_dates(), *_narrowing(), _catalog(), _scenes()]
+
+
+def read_search(
+    algorithm: QgsProcessingAlgorithm,
+    parameters: Dict[str, Any],
+    context: QgsProcessingContext,
+    area: Area,
+) -> SceneSearch:
+    """The search that the parameters ask for; SCENES is left to ``scenes.py``.
+
+    Raises:
+        InvalidRequestError: a value that does not parse, or values that exclude each other.
+    """
+    start, end = read_period(algorithm, parameters, context)
+    condition = algorithm.parameterAsString(parameters, FILTER, context).strip()
+    parse_filter(condition)
+    return SceneSearch(
+        collection=algorithm.parameterAsEnumString(parameters, COLLECTION, context),
+        area=area,
+        start=start.isoformat(),
+        end=end.isoformat(),
+        catalog=read_catalog(algorithm, parameters, context),
+        months=parse_months(algorithm.parameterAsString(parameters, MONTHS, context)),
+        max_cloud=algorithm.parameterAsDouble(parameters, MAX_CLOUD, context),
+        filter=condition,
+    )
+
+
+def check_search(
+    algorithm: QgsProcessingAlgorithm, parameters: Dict[str, Any], context: QgsProcessingContext
+) -> None:
+    """Check what ``read_search`` would, without opening a layer."""
+    read_search(algorithm, parameters, context, Area("", {}))
+
+
+def read_catalog(
+    algorithm: QgsProcessingAlgorithm, parameters: Dict[str, Any], context: QgsProcessingContext
+) -> str:
+    """CATALOG's text; a collection without a catalogue of its own needs it, or SCENES."""
+    catalog = algorithm.parameterAsString(parameters, CATALOG, context).strip()
+    profile = find_profile(algorithm.parameterAsEnumString(parameters, COLLECTION, context))
+    if not catalog and not profile.catalog and parameters.get(SCENES) in (None, ""):
+        raise InvalidRequestError(
+            f"The collection {profile.id} is in no public catalogue; "
+            "give CATALOG, the path of the one that holds it."
+        )
+    return catalog
+
+
+def read_period(
+    algorithm: QgsProcessingAlgorithm, parameters: Dict[str, Any], context: QgsProcessingContext
+) -> Tuple[datetime.date, datetime.date]:
+    """START and END, both inclusive."""
+    start = _read_date(algorithm, parameters, context, START)
+    end = _read_date(algorithm, parameters, context, END)
+    if start > end:
+        raise InvalidRequestError(
+            f"START ({start}) is after END ({end}); give a START that is not later than END."
+        )
+    return start, end
+
+
+def last_full_year() -> int:
+    """The last calendar year that is over."""
+    return datetime.datetime.now(datetime.timezone.utc).year - 1
+
+
+def _collection() -> QgsProcessingParameterDefinition:
+    profiles = load_profiles()
+    titles = "; ".join(f"{profile.id}: {profile.title}" for profile in profiles.values())
+    return describe(
+        QgsProcessingParameterEnum(
+            COLLECTION,
+            "Collection",
+            options=list(profiles),
+            defaultValue=DEFAULT_COLLECTION,
+            usesStaticStrings=True,
+        ),
+        f"The collection of scenes to use. {titles}.",
+    )
+
+
+def _areas() -> List[QgsProcessingParameterDefinition]:
+    return [
+        describe(
+            QgsProcessingParameterFeatureSource(
+                AOI,
+                "Area of interest: polygons",
+                [QgsProcessing.SourceType.TypeVectorPolygon],
+                optional=True,
+            ),
+            "Polygons of the area of interest, in any CRS; several are taken together. "
+            "They win over the extent.",
+        ),
+        describe(
+            QgsProcessingParameterExtent(EXTENT, "Area of interest: extent", optional=True),
+            "The area of interest as a rectangle: from the canvas, a layer, or as text "
+            "xmin,xmax,ymin,ymax [EPSG:4326]. Without a CRS it is in the project's.",
+        ),
+    ]
+
+
+def _dates() -> List[QgsProcessingParameterDefinition]:
+    year = last_full_year()
+    date_type = QgsProcessingParameterDateTime.Type.Date
+    return [
+        describe(
+            QgsProcessingParameterDateTime(START, "First day", date_type, QDate(year, 1, 1)),
+            "The first day (UTC), such as 2024-05-01. The default is the last full year.",
+        ),
+        describe(
+            QgsProcessingParameterDateTime(END, "Last day", date_type, QDate(year, 12, 31)),
+            "The last day (UTC); its scenes are used too.",
+        ),
+    ]
+
+
+def _narrowing() -> List[QgsProcessingParameterDefinition]:
+    return [
+        describe(
+            QgsProcessingParameterNumber(
+                MAX_CLOUD,
+                "Cloud cover below (percent)",
+                QgsProcessingParameterNumber.Type.Double,
+                MAX_CLOUD_DEFAULT,
+                minValue=0,
+                maxValue=100,
+            ),
+            "Only scenes whose cloud cover (eo:cloud_cover) is below this are used. "
+            "100 is no limit, and takes scenes that do not tell it.",
+        ),
+        describe(
+            QgsProcessingParameterString(FILTER, "Filter on properties", "", optional=True),
+            "Comparisons of the scenes' properties, joined by and: mgrs:grid_square = GQ and "
+            "s2:nodata_pixel_percentage < 50. The comparisons are =, !=, <, <=, >, "
+            ">=, in (a, b) and like.",
+        ),
+        describe(
+            QgsProcessingParameterString(MONTHS, "Months", "", optional=True),
+            "The months kept of every year: 5-9, or 11-2 over the turn of the year. "
+            "Empty keeps all.",
+            advanced=True,
+        ),
+    ]
+
+
+def _catalog() -> QgsProcessingParameterDefinition:
+    return describe(
+        QgsProcessingParameterString(CATALOG, "Catalogue", "", optional=True),
+        "The address of a STAC API, or the path or address of a static catalogue or of an "
+        "ItemCollection file. Empty is the collection's own public catalogue.",
+        advanced=True,
+    )
+
+
+def _scenes() -> QgsProcessingParameterDefinition:
+    return describe(
+        QgsProcessingParameterFeatureSource(
+            SCENES,
+            "Scenes found before",
+            [QgsProcessing.SourceType.TypeVectorPolygon],
+            optional=True,
+        ),
+        "An ItemCollection file or a footprints layer of “Search scenes”. Then nothing is "
+        "searched: delete, filter or select footprints to choose the scenes.",
+    )
+
+
+def _read_date(
+    algorithm: QgsProcessingAlgorithm,
+    parameters: Dict[str, Any],
+    context: QgsProcessingContext,
+    name: str,
+) -> datetime.date:
+    """One date; what QGIS cannot read would silently become the default."""
+    value = parameters.get(name)
+    if isinstance(value, QgsProperty):
+        value, _ = value.valueAsString(context.expressionContext())
+    if isinstance(value, datetime.date):
+        value = value.isoformat()
+    if isinstance(value, str) and value.strip():
+        date = _parse_date(value.strip())
+    else:
+        date = _python_date(algorithm.parameterAsDateTime(parameters, name, context).date())
+    if date is None:
+        raise InvalidRequestError(f"{name}: {value!s} is no date; write it like 2024-05-31.")
+    return date
+
+
+def _parse_date(text: str) -> Optional[datetime.date]:
+    """The UTC day of an ISO date, with or without a time."""
+    try:
+        if len(text) == len("2024-05-31"):
+            return datetime.date.fromisoformat(text)
+        moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(datetime.timezone.utc)
+    return moment.date()
+
+
+def _python_date(date: QDate) -> Optional[datetime.date]:
+    if not date.isValid():
+        return None
+    return datetime.date(date.year(), date.month(), date.day())

@@ -1,0 +1,20 @@
+"""The worker's Python environment: found, checked, made from the lock, and removed.
+
+Everything here runs in QGIS's own Python, with the standard library only.
+"""
+
+from .environments import (
+    check_environment,
+    create_environment,
+    find_worker_python,
+    remove_environment,
+)
+from .report import EnvironmentReport
+
+__all__ = [
+    "EnvironmentReport",
+    "check_environment",
+    "create_environment",
+    "find_worker_python",
+    "remove_environment",
+]

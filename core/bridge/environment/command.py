@@ -1,0 +1,108 @@
+"""Run a command with its output read, cancellable, and never outliving this process."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess  # nosec B404: pip and uv are programs
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Deque, Dict, List, Optional
+
+from ..errors import CancelledError, EnvironmentNotReadyError
+from .interpreter import BaseInterpreter
+
+SUPERVISOR = Path(__file__).resolve().parent / "supervisor.py"
+POLL_SECONDS = 0.1
+KILL_SECONDS = 1.0
+KEPT_LINES = 400
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: its exit code and its last lines, both streams in one."""
+
+    exit_code: int
+    output: str
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the exit code is 0."""
+        return self.exit_code == 0
+
+
+@dataclass(frozen=True)
+class CommandRunner:
+    """Runs commands in ``folder``, under the supervisor, which ``base`` runs."""
+
+    base: BaseInterpreter
+    folder: Path
+    is_cancelled: Callable[[], bool]
+
+    def run(
+        self,
+        command: List[str],
+        environment: Dict[str, str],
+        on_wait: Optional[Callable[[], None]] = None,
+    ) -> Outcome:
+        """Run ``command`` to its end, with ``on_wait`` called several times a second.
+
+        Raises:
+            CancelledError: the user cancelled; the command and its children are gone.
+            EnvironmentNotReadyError: the interpreter cannot be started.
+        """
+        process = self._start(command, environment)
+        lines: Deque[str] = deque(maxlen=KEPT_LINES)
+        reader = threading.Thread(target=_collect_lines, args=(process, lines), daemon=True)
+        reader.start()
+        try:
+            while process.poll() is None:
+                if self.is_cancelled():
+                    raise CancelledError("Making the environment was cancelled.")
+                if on_wait:
+                    on_wait()
+                time.sleep(POLL_SECONDS)
+        finally:
+            _end(process)
+            reader.join(KILL_SECONDS)
+        return Outcome(process.returncode, "".join(lines))
+
+    def _start(self, command: List[str], environment: Dict[str, str]) -> subprocess.Popen:
+        variables = {**self.base.environment(), **environment}
+        try:
+            return subprocess.Popen(  # nosec B603: a Python of this machine, arguments of our own
+                self.base.command(str(SUPERVISOR), *command),
+                cwd=self.folder,
+                env=variables,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError as error:
+            raise EnvironmentNotReadyError(
+                f"The Python at {self.base.executable} cannot be started ({error.strerror}); "
+                f"repair it, or name another one in FAIRWEATHER_PYTHON."
+            ) from error
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Make the supervisor kill what still runs, by closing its input."""
+    if process.stdin:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+    try:
+        process.wait(KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _collect_lines(process: subprocess.Popen, lines: Deque[str]) -> None:
+    if process.stdout:
+        with process.stdout as stream:
+            for line in stream:
+                lines.append(line.decode("utf-8", "replace"))

@@ -1,0 +1,252 @@
+"""Find, check, make and remove the worker's environment."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import subprocess  # nosec B404: a check starts the interpreter once
+import sys
+import time
+from pathlib import Path
+from typing import Callable, List, Optional, Tuple
+
+from ..clean_environment import clean_environment
+from ..errors import EnvironmentNotReadyError
+from ..home import environments_folder
+from .command import CommandRunner
+from .failures import NO_DISK_SPACE
+from .folder_size import folder_size
+from .installer import Installer
+from .interpreter import BaseInterpreter, find_base_interpreter
+from .layout import environment_python
+from .lock import InstallSize, Lock, read_lock
+from .manifest import Marker, damaged_packages, read_marker, remove_marker, write_manifest
+from .one_at_a_time import one_at_a_time
+from .own_interpreter import check_own_interpreter, own_interpreter
+from .report import HOW_TO_MAKE_IT, MANAGED, EnvironmentReport
+
+NOT_MADE = f"Fairweather's Python environment has not been made yet; {HOW_TO_MAKE_IT}."
+START_SECONDS = 20
+REMOVE_TRIES = 5
+_MANAGED_NAME = re.compile(r"[0-9a-f]{12}-py\d+\.\d+(\.removing)?")
+
+
+def find_worker_python(chosen: str = "") -> Path:
+    """The interpreter that runs the worker, found without starting it.
+
+    FAIRWEATHER_PYTHON comes first, then ``chosen`` (the user's setting), then the managed
+    environment of this lock.
+
+    Raises:
+        EnvironmentNotReadyError: there is none; the sentence says how to make it.
+    """
+    own = own_interpreter(chosen)
+    if own:
+        return own
+    whole = _whole_environment(read_lock())
+    if not whole:
+        raise EnvironmentNotReadyError(NOT_MADE)
+    return environment_python(whole[0])
+
+
+def check_environment(chosen: str = "") -> EnvironmentReport:
+    """What is installed, and every missing or altered package.
+
+    Of the managed environment each file's presence, size and time are compared with the manifest;
+    of the user's own interpreter each package's name and version with the lock.
+    """
+    try:
+        own = own_interpreter(chosen)
+    except EnvironmentNotReadyError as error:
+        return EnvironmentReport("own", problems=(str(error),))
+    if own:
+        return check_own_interpreter(own)
+    whole = _whole_environment(read_lock())
+    if not whole:
+        return EnvironmentReport(MANAGED, problems=(NOT_MADE,))
+    return _check_managed(*whole)
+
+
+def create_environment(
+    progress: Callable[[float, str], None], is_cancelled: Callable[[], bool], chosen: str = ""
+) -> EnvironmentReport:
+    """Make the managed environment, unless it is there and undamaged; with progress in percent.
+
+    Where the user has named an interpreter of their own, nothing is installed and that one is
+    checked.
+
+    Raises:
+        CancelledError: cancelled; nothing half-made stays behind.
+        EnvironmentNotReadyError: it cannot be made; the sentence says what to do.
+    """
+    present = check_environment(chosen)
+    if present.ready or present.kind != MANAGED:
+        return present
+    lock = read_lock()
+    base = find_base_interpreter()
+    progress(0.0, _announcement(lock.size))
+    home = environments_folder()
+    _check_disk_space(home, lock.size)
+    try:
+        with one_at_a_time(
+            home,
+            lambda: progress(0.0, "Another QGIS is at work on the environment; waiting for it"),
+            is_cancelled,
+        ):
+            report = check_environment(chosen)
+            if not report.ready:
+                folder = home / _environment_name(lock, base)
+                _make(folder, lock, base, progress, is_cancelled)
+                report = check_environment(chosen)
+    except OSError as error:
+        raise EnvironmentNotReadyError(_why_not_written(home, error)) from error
+    progress(100.0, f"The environment is ready: {report.size / 1e6:.0f} MB in {home}")
+    return report
+
+
+def remove_environment() -> int:
+    """Remove every managed environment, this lock's and older ones; the bytes freed are returned.
+
+    Raises:
+        EnvironmentNotReadyError: one of them is in use or protected.
+    """
+    home = environments_folder()
+    if not home.is_dir():
+        return 0
+    freed = 0
+    with one_at_a_time(home, lambda: None, lambda: False):
+        for folder in _managed_folders(home):
+            size = folder_size(folder)
+            try:
+                _remove(folder)
+            except OSError as error:
+                raise EnvironmentNotReadyError(
+                    f"The environment in {folder} cannot be removed ({error.strerror}); end the "
+                    f"runs that use it and try again."
+                ) from error
+            freed += size
+    return freed
+
+
+def _environment_name(lock: Lock, base: BaseInterpreter) -> str:
+    return f"{lock.digest}-py{base.version[0]}.{base.version[1]}"
+
+
+def _managed_folders(home: Path) -> List[Path]:
+    return sorted(path for path in home.iterdir() if _MANAGED_NAME.fullmatch(path.name))
+
+
+def _whole_environment(lock: Lock) -> Optional[Tuple[Path, Marker]]:
+    """The folder and marker of an environment of this lock that was made to its end."""
+    same_python = f"{lock.digest}-py{sys.version_info[0]}.{sys.version_info[1]}"
+    folders = environments_folder().glob(f"{lock.digest}-py*")
+    for folder in sorted(folders, key=lambda path: (path.name != same_python, path.name)):
+        marker = read_marker(folder)
+        usable = marker and marker.lock == lock.digest and Path(marker.base).exists()
+        if marker and usable and environment_python(folder).exists():
+            return folder, marker
+    return None
+
+
+def _check_managed(folder: Path, marker: Marker) -> EnvironmentReport:
+    python = environment_python(folder)
+    problems = damaged_packages(folder)
+    if not problems and not _starts(python):
+        problems = (f"{python} does not start.",)
+    if problems:
+        problems = (
+            *problems,
+            f"The environment is damaged and must be made anew: {HOW_TO_MAKE_IT}.",
+        )
+    return EnvironmentReport(
+        MANAGED, python, marker.python_version, problems, marker.packages, marker.size
+    )
+
+
+def _starts(python: Path) -> bool:
+    try:
+        subprocess.run(  # nosec B603: the environment's own Python
+            [str(python), "-I", "-c", "import ssl, sqlite3"],
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=START_SECONDS,
+            check=True,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+def _make(
+    folder: Path,
+    lock: Lock,
+    base: BaseInterpreter,
+    progress: Callable[[float, str], None],
+    is_cancelled: Callable[[], bool],
+) -> None:
+    _remove(folder)
+    work = folder / "work"
+    work.mkdir(parents=True)
+    try:
+        runner = CommandRunner(base, work, is_cancelled)
+        Installer(folder, work, lock, base, runner, progress).install()
+        progress(95.0, "Writing down what was installed")
+        _remove(work)
+        write_manifest(folder, lock.digest, base.version_text, base.executable)
+    except BaseException:
+        _remove(folder, quietly=True)
+        raise
+
+
+def _remove(folder: Path, quietly: bool = False) -> None:
+    """Remove a folder: out of use at once, then file by file.
+
+    On Windows a virus scanner may hold a new file for a moment, so it is tried again.
+    """
+    if not folder.exists():
+        return
+    remove_marker(folder)
+    for attempt in range(REMOVE_TRIES):
+        try:
+            shutil.rmtree(folder)
+            return
+        except OSError:
+            if attempt + 1 < REMOVE_TRIES:
+                time.sleep(0.2)
+            elif not quietly:
+                raise
+
+
+def _announcement(size: InstallSize) -> str:
+    return (
+        f"Making the environment: about {size.download / 1e6:.0f} MB to download, "
+        f"{_bytes_needed(size) / 1e6:.0f} MB on disk"
+    )
+
+
+def _bytes_needed(size: InstallSize) -> int:
+    return int(1.2 * size.installed)  # with byte code
+
+
+def _check_disk_space(home: Path, size: InstallSize) -> None:
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    needed = _bytes_needed(size) + size.download
+    if free < needed:
+        raise EnvironmentNotReadyError(
+            f"The environment needs {needed / 1e6:.0f} MB and the disk of {home} has "
+            f"{free / 1e6:.0f} MB free; free some space or set FAIRWEATHER_HOME to a folder on "
+            f"another disk."
+        )
+
+
+def _why_not_written(home: Path, error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return f"{NO_DISK_SPACE.sentence}."
+    return (
+        f"The environment cannot be written to {home} ({error.strerror}); set FAIRWEATHER_HOME to "
+        f"a folder that you may write to."
+    )

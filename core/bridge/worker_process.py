@@ -1,0 +1,312 @@
+"""Run one job in a worker process and follow its events.
+
+Nothing here opens a socket: the worker is reached by its three pipes only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import shutil
+import signal
+import subprocess  # nosec B404: the worker is a child process, started without a shell
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any, Callable, Dict, List, NoReturn, Optional
+
+from . import errors
+from .clean_environment import clean_environment
+from .errors import (
+    CancelledError,
+    EnvironmentNotReadyError,
+    FairweatherError,
+    OutputError,
+    WorkerError,
+)
+from .events import (
+    MAX_LINE_BYTES,
+    Event,
+    Failure,
+    Message,
+    Progress,
+    Result,
+    event_from_line,
+)
+from .home import fairweather_home, jobs_folder, worker_log_file
+from .part_files import remove_parts
+from .request import Request, output_files, request_to_json
+
+LAUNCH_SCRIPT = Path(__file__).resolve().parent.parent / "launch.py"
+
+SECONDS_BETWEEN_POLLS = 0.05
+SECONDS_TO_STOP = 1.2  # what a cancelled worker gets before it is killed; all is over within 2 s
+SECONDS_TO_EXIT = 1.0  # what a worker gets to leave after its last event
+STDERR_TAIL_BYTES = 1 << 18
+
+OUT_OF_MEMORY_SIGNS = ("MemoryError", "std::bad_alloc", "Cannot allocate memory")
+OUT_OF_MEMORY = (
+    "The worker ran out of memory, or was killed because the machine did; "
+    "lower MEMORY, close other programs, or choose a smaller area or a coarser resolution."
+)
+
+
+def run_job(
+    request: Request,
+    python: Path,
+    *,
+    on_event: Callable[[Event], None],
+    is_cancelled: Callable[[], bool],
+    launch_script: Path = LAUNCH_SCRIPT,
+) -> Dict[str, Any]:
+    """Run ``request`` with the interpreter ``python``; the result's values are returned.
+
+    ``on_event`` is called in this thread with each ``Progress`` (whose percent never falls),
+    ``Message`` and ``WarningMessage``; ``is_cancelled`` is asked at least ten times a second.
+    However this ends, no process, scratch folder or part file stays behind.
+
+    Raises:
+        CancelledError: ``is_cancelled`` said so; at most 2 s later.
+        EnvironmentNotReadyError: ``python`` cannot be started or lacks a package.
+        WorkerError: the worker died, or what it sent is no event.
+        FairweatherError: the one with which the job failed.
+    """
+    scratch = _make_scratch_folder()
+    try:
+        request_file = scratch / "request.json"
+        # A lone surrogate (a file name in another encoding) becomes JSON's own escape for it.
+        request_file.write_bytes(request_to_json(request).encode("utf-8", "backslashreplace"))
+        arguments = [str(python), "-I", "-X", "utf8", str(launch_script), "worker"]
+        arguments += [str(request_file), "--scratch", str(scratch), "--watch-stdin"]
+        worker = _Worker(arguments)
+        try:
+            return _follow(worker, on_event, is_cancelled)
+        finally:
+            worker.kill()
+    finally:
+        for target in output_files(request):
+            remove_parts(target, scratch)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _make_scratch_folder() -> Path:
+    folder = jobs_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="job-", dir=folder))
+    except OSError as error:
+        raise OutputError(
+            f"The folder for unfinished jobs, {folder}, cannot be written "
+            f"({error.strerror}); set FAIRWEATHER_HOME to a folder that can."
+        ) from error
+
+
+def _follow(
+    worker: _Worker, on_event: Callable[[Event], None], is_cancelled: Callable[[], bool]
+) -> Dict[str, Any]:
+    """Pass events on until the last one."""
+    percent = 0.0
+    try:
+        while True:
+            if is_cancelled():
+                worker.stop()
+                raise CancelledError("The run was cancelled.")
+            event = worker.next_event()
+            if isinstance(event, Result):
+                worker.wait(SECONDS_TO_EXIT)
+                return event.values
+            if isinstance(event, Failure):
+                worker.wait(SECONDS_TO_EXIT)
+                _raise_failure(event)
+            if isinstance(event, Progress):
+                percent = max(percent, min(event.percent, 100.0))
+                event = Progress(percent, event.message)
+            if event is not None:
+                on_event(event)
+    except WorkerError:
+        worker.kill()
+        log_file = _save_log(worker.stderr_tail())
+        if log_file is not None:
+            on_event(Message(f"What the worker wrote before it failed is in {log_file}."))
+        raise
+
+
+def _raise_failure(failure: Failure) -> NoReturn:
+    kind = getattr(errors, failure.kind, None)
+    if not (isinstance(kind, type) and issubclass(kind, FairweatherError)):
+        kind = WorkerError
+    raise kind(failure.text)
+
+
+def _save_log(text: str) -> Optional[Path]:
+    """Keep the worker's stderr for a bug report; a failure to do so must hide no error."""
+    path = worker_log_file()
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError:
+        return None
+    return path
+
+
+class _Worker:
+    """The child process, with a thread for each stream it writes, so that no pipe ever fills."""
+
+    def __init__(self, arguments: List[str]) -> None:
+        environment = clean_environment()
+        environment["FAIRWEATHER_HOME"] = str(fairweather_home())
+        self._process = _start(arguments, environment)
+        self._lines: queue.SimpleQueue[Optional[bytes]] = queue.SimpleQueue()
+        self._stderr = bytearray()
+        self._exited_at: Optional[float] = None
+        self._readers = [
+            threading.Thread(target=self._read_events, args=(self._process.stdout,), daemon=True),
+            threading.Thread(target=self._read_stderr, args=(self._process.stderr,), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def next_event(self) -> Optional[Event]:
+        """The next event, or None when there was none for a moment.
+
+        Raises:
+            WorkerError: the stream ended, or holds something else.
+        """
+        try:
+            line = self._lines.get(timeout=SECONDS_BETWEEN_POLLS)
+        except queue.Empty:
+            # A descendant that outlives the worker may hold the pipe open: then there is no end.
+            if not self._is_long_dead():
+                return None
+            line = None
+        if line is None:
+            raise self._death()
+        if len(line) > MAX_LINE_BYTES:
+            raise WorkerError("The worker sent a line that never ends; please report this.")
+        return event_from_line(line.decode("utf-8", "replace"))
+
+    def stop(self) -> None:
+        """Ask the worker to end, and kill it if it does not within ``SECONDS_TO_STOP``."""
+        if sys.platform == "win32":
+            # There is no SIGTERM to a group: the end of stdin tells the worker to clean up.
+            self._close_stdin()
+        else:
+            self._signal_group(signal.SIGTERM)
+        self.wait(SECONDS_TO_STOP)
+        self.kill()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the worker to leave by itself, for ``seconds`` at most."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """End the worker and its children, whatever they do, and close the pipes."""
+        if sys.platform == "win32":
+            self._process.kill()
+        else:
+            self._signal_group(signal.SIGKILL)
+        self.wait(SECONDS_TO_EXIT)
+        for reader in self._readers:
+            reader.join(SECONDS_BETWEEN_POLLS)
+        self._close_stdin()
+
+    def stderr_tail(self) -> str:
+        """The last that the worker wrote to stderr."""
+        self._readers[1].join(SECONDS_TO_EXIT)
+        return bytes(self._stderr).decode("utf-8", "replace")
+
+    def _is_long_dead(self) -> bool:
+        if self._process.poll() is None:
+            return False
+        self._exited_at = self._exited_at or time.monotonic()
+        return time.monotonic() - self._exited_at > SECONDS_TO_EXIT
+
+    def _death(self) -> FairweatherError:
+        """The error for a worker that ended, or closed its stream, without a result."""
+        self.wait(SECONDS_TO_EXIT)
+        code = self._process.poll()
+        tail = self.stderr_tail()
+        last_line = _last_telling_line(tail)
+        if (sys.platform != "win32" and code == -signal.SIGKILL) or any(
+            sign in tail[-2000:] for sign in OUT_OF_MEMORY_SIGNS
+        ):
+            return WorkerError(OUT_OF_MEMORY)
+        if last_line.startswith("ModuleNotFoundError"):
+            return EnvironmentNotReadyError(
+                f"The environment lacks a package ({last_line}); "
+                "make it anew with the algorithm environment."
+            )
+        words = f" ({last_line[:300]})" if last_line else ""
+        return WorkerError(
+            f"The worker {_how_it_ended(code)} without a result{words}; please report this."
+        )
+
+    def _read_events(self, stream: IO[bytes]) -> None:
+        with stream, contextlib.suppress(OSError, ValueError):
+            while True:
+                line = stream.readline(MAX_LINE_BYTES + 1)
+                self._lines.put(line or None)
+                if not line or len(line) > MAX_LINE_BYTES:
+                    return
+
+    def _read_stderr(self, stream: IO[bytes]) -> None:
+        with stream, contextlib.suppress(OSError, ValueError):
+            while True:
+                chunk = os.read(stream.fileno(), 1 << 16)
+                if not chunk:
+                    return
+                self._stderr += chunk
+                del self._stderr[:-STDERR_TAIL_BYTES]
+
+    def _signal_group(self, number: int) -> None:
+        if sys.platform != "win32":
+            # macOS answers PermissionError for a group whose processes have all ended.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+    def _close_stdin(self) -> None:
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+
+
+def _start(arguments: List[str], environment: Dict[str, str]) -> subprocess.Popen[bytes]:
+    options: Dict[str, Any] = {}
+    if sys.platform == "win32":
+        options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    else:
+        options["start_new_session"] = True
+    try:
+        return subprocess.Popen(  # nosec B603: a list of arguments made here, no shell
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            **options,
+        )
+    except OSError as error:
+        raise EnvironmentNotReadyError(
+            f"The environment's Python, {arguments[0]}, cannot be started ({error.strerror}); "
+            "make the environment anew with the algorithm environment."
+        ) from error
+
+
+def _how_it_ended(code: Optional[int]) -> str:
+    if code is None:
+        return "closed its stream"
+    if os.name == "posix" and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"crashed with {signal.Signals(-code).name}"
+    return f"ended with code {code}"
+
+
+def _last_telling_line(text: str) -> str:
+    """The last line that is no part of a traceback: the error it ends in, say."""
+    for line in reversed(text.splitlines()):
+        if line.strip() and not line[0].isspace() and not line.startswith("Traceback"):
+            return line.strip()
+    return ""

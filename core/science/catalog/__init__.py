@@ -1,0 +1,1 @@
+"""Finding scenes: STAC APIs, static catalogues and ItemCollection files through the same code."""

@@ -1,0 +1,45 @@
+"""Comparisons in the two languages of STAC APIs: the query extension and CQL2 JSON."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from ...bridge.scene_filter import Comparison, FilterValue
+
+QUERY_OPERATORS = {"=": "eq", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte", "in": "in"}
+
+
+def query(comparisons: Sequence[Comparison]) -> dict[str, dict[str, Any]]:
+    """The comparisons as the body of the query extension.
+
+    It has room for one value of an operator and a property; what does not fit is left to the
+    client's own check.
+    """
+    body: dict[str, dict[str, Any]] = defaultdict(dict)
+    for comparison in comparisons:
+        values = [_json_value(value) for value in comparison.values]
+        name = QUERY_OPERATORS[comparison.operator]
+        body[comparison.property].setdefault(name, values if name == "in" else values[0])
+    return dict(body)
+
+
+def cql2_filter(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """The comparisons as one CQL2 JSON expression of the class Basic CQL2."""
+    arguments = [_cql2(comparison) for comparison in comparisons]
+    return arguments[0] if len(arguments) == 1 else {"op": "and", "args": arguments}
+
+
+def _cql2(comparison: Comparison) -> dict[str, Any]:
+    # "in" belongs to a class that fewer servers have: it is written as alternatives.
+    operator = "=" if comparison.operator == "in" else comparison.operator
+    alternatives: list[dict[str, Any]] = [
+        {"op": operator, "args": [{"property": comparison.property}, _json_value(value)]}
+        for value in comparison.values
+    ]
+    return alternatives[0] if len(alternatives) == 1 else {"op": "or", "args": alternatives}
+
+
+def _json_value(value: FilterValue) -> str | float:
+    return float(value.text) if value.is_number else value.text

@@ -1,0 +1,134 @@
+"""Addresses in catalogues: URLs, local paths, and what may be trusted.
+
+A *location* is an ``http(s)://`` URL or an absolute local path.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PurePath
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import url2pathname
+
+from ...bridge.errors import InvalidRequestError
+
+WEB_SCHEMES = frozenset({"http", "https"})
+READABLE_SCHEMES = WEB_SCHEMES | {"s3", "gs", "az", "abfs", "abfss"}
+# One letter before the colon is a Windows drive, not a scheme.
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
+DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def is_remote(location: str) -> bool:
+    """Whether ``location`` is a URL to be asked over the network."""
+    return _scheme(location) in WEB_SCHEMES
+
+
+def read_location(text: str) -> str:
+    """The location that a user's CATALOG or SCENES means: a URL, a ``file://`` URL or a path.
+
+    Raises:
+        InvalidRequestError: it has another scheme.
+    """
+    text = text.strip()
+    scheme = _scheme(text)
+    if scheme in WEB_SCHEMES:
+        return text
+    if scheme == "file":
+        return _path_of_file_url(text)
+    if scheme:
+        raise InvalidRequestError(
+            f"The catalogue {text[:200]!r} cannot be opened; "
+            "give an http or https address, or the path of a file."
+        )
+    return str(Path(text).expanduser().absolute())
+
+
+def resolve_link(href: str, base: str) -> str | None:
+    """The location of a document that the document at ``base`` links to.
+
+    None where it must not be followed: a remote document leads to remote ones only.
+    """
+    location = resolve_asset(href, base)
+    if location is None or _scheme(location) not in {"", *WEB_SCHEMES}:
+        return None
+    return location
+
+
+def resolve_asset(href: str, base: str) -> str | None:
+    """The absolute address of what ``href`` means in the document at ``base``.
+
+    None where it must not be read: GDAL's own ``/vsi…`` and chained addresses never, and from a
+    remote document nothing but http(s) and cloud storage.
+    """
+    scheme = _scheme(href)
+    if not href or href.lower().startswith("/vsi"):
+        return None
+    if scheme in READABLE_SCHEMES:
+        return href
+    if is_remote(base):
+        is_local = bool(scheme) or "\\" in href or DRIVE.match(href) is not None
+        return None if is_local else urljoin(base, href)
+    if scheme == "file":
+        return _path_of_file_url(href)
+    return None if scheme else _local_path(href, base)
+
+
+def resolve_hrefs(item: dict[str, Any], document: str) -> tuple[dict[str, Any], int]:
+    """A copy of the STAC item with absolute hrefs, and how many assets had to be left out.
+
+    ``document`` is where the item was read. Links to the rest of a static catalogue (root, parent)
+    are left out: the item stands alone.
+    """
+    base = _own_location(item, document)
+    assets = {}
+    for name, asset in item["assets"].items():
+        href = _resolve(str(asset["href"]), base, document)
+        if href is not None:
+            assets[name] = {**asset, "href": href}
+    links = []
+    for link in item.get("links") or ():
+        if link.get("rel") not in ("root", "parent"):
+            href = _resolve(str(link.get("href", "")), base, document)
+            links += [{**link, "href": href}] if href else []
+    return {**item, "assets": assets, "links": links}, len(item["assets"]) - len(assets)
+
+
+def _own_location(item: dict[str, Any], document: str) -> str:
+    """Where the item's relative hrefs start: its own address, if it names one, as items of an
+    ItemCollection do, else that of the document.
+    """
+    for link in item.get("links") or ():
+        if link.get("rel") == "self":
+            return resolve_link(str(link.get("href", "")), document) or document
+    return document
+
+
+def _resolve(href: str, base: str, document: str) -> str | None:
+    # In a file of the user's own a local path is one, even where the item was published online.
+    is_path = _scheme(href) == "file" or DRIVE.match(href) or PurePath(href).is_absolute()
+    return resolve_asset(href, document if is_path and not is_remote(document) else base)
+
+
+def _scheme(text: str) -> str:
+    match = SCHEME.match(text)
+    return match[1].lower() if match else ""
+
+
+def _path_of_file_url(url: str) -> str:
+    parts = urlsplit(url)
+    host = "" if parts.netloc in ("", "localhost") else f"//{parts.netloc}"
+    # A path with a "#" or "?" in it is often written without escaping them.
+    rest = url.split(":", 1)[1]
+    path = rest[2 + len(parts.netloc) :] if rest.startswith("//") else rest
+    return str(Path(url2pathname(host + path)).absolute())
+
+
+def _local_path(href: str, base: str) -> str:
+    path = Path(os.path.normpath(Path(base).parent / href))
+    if not path.exists() and "%" in href:
+        decoded = Path(os.path.normpath(Path(base).parent / unquote(href)))
+        path = decoded if decoded.exists() else path
+    return str(path)

@@ -1,0 +1,126 @@
+"""What the report says of a composite, put together from its plan and its run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..bridge.profiles import CollectionProfile
+from ..bridge.request import CompositeRequest, request_to_json
+from .area import AreaOfInterest
+from .composite_inputs import CompositeInputs
+from .composite_plan import CompositePlan
+from .composite_run import RunStatistics
+from .provenance import attribution, versions
+from .report import CompositeReport, ReportBand, ReportDay, ReportScene, UnusedScenes
+from .reporter import Reporter
+from .scene import Scene
+
+
+@dataclass
+class WarningsKept:
+    """Passes everything on to ``reporter`` and keeps the warnings, for the report."""
+
+    reporter: Reporter
+    warnings: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def progress(self, percent: float, text: str) -> None:
+        """Pass it on."""
+        self.reporter.progress(percent, text)
+
+    def message(self, text: str) -> None:
+        """Pass it on."""
+        self.reporter.message(text)
+
+    def warning(self, text: str) -> None:
+        """Pass it on, and keep it."""
+        self.warnings.append(text)
+        self.reporter.warning(text)
+
+    @property
+    def seconds(self) -> float:
+        """Since the job began."""
+        return time.monotonic() - self.began
+
+
+def composite_title(request: CompositeRequest, profile: CollectionProfile) -> str:
+    """What the composite is, in words: ``Sentinel-2 … median, 2024-01-01 to 2024-12-31``."""
+    search = request.search
+    return f"{profile.title}: {request.method}, {search.start} to {search.end}"
+
+
+def summarise_composite(
+    inputs: CompositeInputs, statistics: RunStatistics, kept: WarningsKept
+) -> CompositeReport:
+    """The content of the report."""
+    request, profile, plan = inputs.request, inputs.profile, inputs.plan
+    recipe = plan.recipe
+    return CompositeReport(
+        title=composite_title(request, profile),
+        file_name=Path(request.output).name,
+        bands=tuple(ReportBand(band.name, band.title) for band in recipe.output_bands),
+        method=request.method,
+        area=_area_in_words(inputs.area, recipe.clip_to is not None),
+        grid=plan.grid_in_words(),
+        collection=profile.title,
+        catalog=inputs.found.catalog_href,
+        days=_days(plan, statistics),
+        unused=_unused(inputs),
+        masked=tuple(profile.mask.classes[number] for number in recipe.masked_classes or ()),
+        clear_percent=statistics.clear_percent,
+        pixels_by_clear_days=statistics.pixels_by_clear_days,
+        warnings=tuple(kept.warnings),
+        request_json=request_to_json(request),
+        versions=versions(),
+        attribution=attribution(profile, plan.scenes),
+        license=profile.license,
+        seconds=kept.seconds,
+    )
+
+
+def _area_in_words(area: AreaOfInterest, is_clipped: bool) -> str:
+    west, south, east, north = area.search_geometry.bounds
+    kind = "The rectangle" if area.is_extent else "The polygon"
+    cut = ", and the composite is cut to it" if is_clipped else ""
+    return (
+        f"{kind} lies between {west:.4f} and {east:.4f} degrees of longitude and {south:.4f} and "
+        f"{north:.4f} degrees of latitude{cut}."
+    )
+
+
+def _days(plan: CompositePlan, statistics: RunStatistics) -> tuple[ReportDay, ...]:
+    area_pixels = max(statistics.area_pixels, 1)
+    return tuple(
+        ReportDay(
+            day=day.day,
+            scenes=tuple(_scene(scene) for scene in day.scenes),
+            clear_percent=100 * statistics.clear_pixels.get(day.day, 0) / area_pixels,
+        )
+        for day in plan.days
+    )
+
+
+def _scene(scene: Scene) -> ReportScene:
+    properties = scene.properties
+    cloud_cover = properties.get("eo:cloud_cover")
+    return ReportScene(
+        id=scene.id,
+        moment=scene.moment,
+        platform=str(properties.get("platform") or ""),
+        tile=str(properties.get("grid:code") or properties.get("mgrs:grid_square") or ""),
+        cloud_cover=float(cloud_cover) if isinstance(cloud_cover, (int, float)) else None,
+        encoding=scene.encoding,
+    )
+
+
+def _unused(inputs: CompositeInputs) -> tuple[UnusedScenes, ...]:
+    unused = [UnusedScenes(drop.reason, drop.count) for drop in inputs.found.dropped]
+    for reason, ids in (
+        ("A band that is needed is missing", inputs.incomplete),
+        ("No pixel in the area", inputs.plan.outside),
+    ):
+        if ids:
+            unused.append(UnusedScenes(reason, len(ids), ids))
+    return tuple(unused)

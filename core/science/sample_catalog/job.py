@@ -1,0 +1,168 @@
+"""Write the built-in synthetic catalogue: the job behind ``samplecatalog``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ...bridge.errors import InvalidRequestError, OutputError
+from ...bridge.part_files import part_path
+from ...bridge.request import SampleCatalogRequest
+from ..reporter import Reporter, StageProgress
+from ..whole_file import is_disk_full
+from .clouds import Clouds
+from .documents import (
+    COLLECTION_ID,
+    area_document,
+    catalog_document,
+    collection_document,
+    curves_document,
+    item_document,
+)
+from .rasters import write_scene, write_truth
+from .scenes import SEED, Pass, SceneMaker, passes_of_the_year
+from .tiles import make_tiles
+
+FEWEST_DAYS, MOST_DAYS = 12, 73
+CATALOG_FILE, AREA_FILE, TRUTH_FOLDER = "catalog.json", "area.geojson", "truth"
+OWN_ENTRIES = {CATALOG_FILE, AREA_FILE, TRUTH_FOLDER, COLLECTION_ID}
+
+
+def run_sample_catalog(
+    request: SampleCatalogRequest, reporter: Reporter, scratch: Path
+) -> dict[str, object]:
+    """Write the catalogue into ``request.folder``, whole or not at all; a former one is replaced.
+
+    Returns:
+        ``CATALOG``: the path of the ``catalog.json`` that was written.
+
+    Raises:
+        InvalidRequestError: the number of days is out of range, or the folder holds other files.
+        OutputError: the folder cannot be written, or the one that shall hold it is missing.
+    """
+    if not FEWEST_DAYS <= request.days <= MOST_DAYS:
+        raise InvalidRequestError(
+            f"DAYS is {request.days}; give a whole number from {FEWEST_DAYS} to {MOST_DAYS}."
+        )
+    if not request.folder:
+        raise InvalidRequestError("FOLDER is empty; give the folder to write the catalogue into.")
+    folder = Path(request.folder).absolute()
+    _check_folder(folder)
+    part = part_path(folder, scratch)
+    try:
+        part.mkdir()
+        write_catalog(part, request.days, reporter)
+        _put_in_place(part, folder, scratch)
+    except Exception as error:
+        # GDAL's own errors do not say that the disk is full; a look at the disk does.
+        if isinstance(error, OSError) or is_disk_full(error, folder.parent):
+            raise OutputError(_why_not_written(error, folder)) from error
+        raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    reporter.message(f"Wrote a synthetic catalogue of {request.days} days; it shows no real place.")
+    return {"CATALOG": str(folder / CATALOG_FILE)}
+
+
+def _check_folder(folder: Path) -> None:
+    """Check that there is a place for it, and nothing there but a former sample catalogue."""
+    if not folder.parent.is_dir():
+        raise OutputError(
+            f"The folder {folder.parent} does not exist; make it or choose another place."
+        )
+    if folder.is_file():
+        raise InvalidRequestError(f"{folder} is a file; give a folder for the catalogue.")
+    entries = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    if entries and (entries - OWN_ENTRIES or not _is_sample_catalog(folder / CATALOG_FILE)):
+        raise InvalidRequestError(
+            f"The folder {folder} holds other files; give an empty or a new folder."
+        )
+
+
+def write_catalog(folder: Path, days: int, reporter: Reporter) -> None:
+    """Write all files of the catalogue into the existing, empty ``folder``."""
+    reporter.progress(0, "Inventing land and clouds")
+    tiles = make_tiles()
+    clouds = Clouds(SEED)
+    passes = passes_of_the_year(days)
+    (folder / TRUTH_FOLDER).mkdir()
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        makers = list(threads.map(lambda tile: SceneMaker(tile, clouds), tiles))
+        truths = [
+            threads.submit(write_truth, maker, passes, folder / TRUTH_FOLDER) for maker in makers
+        ]
+        stage = StageProgress(
+            reporter, 10, 100, total=2 * days - 1, text="Writing scenes", unit="scenes"
+        )
+
+        def write(work: tuple[SceneMaker, Pass]) -> dict[str, Any]:
+            item = _write_item(*work, folder / COLLECTION_ID)
+            stage.advance()
+            return item
+
+        items = list(threads.map(write, _scenes_to_write(makers, passes)))
+        for truth in truths:
+            truth.result()
+    _write_json(folder / TRUTH_FOLDER / "curves.json", curves_document(passes))
+    _write_json(folder / COLLECTION_ID / "collection.json", collection_document(items, tiles))
+    _write_json(folder / AREA_FILE, area_document())
+    _write_json(folder / CATALOG_FILE, catalog_document())
+
+
+def _scenes_to_write(
+    makers: Sequence[SceneMaker], passes: Sequence[Pass]
+) -> list[tuple[SceneMaker, Pass]]:
+    """All scenes in the order of time; on one day the eastern tile is missing, as happens."""
+    everything = [(maker, each) for each in passes for maker in makers]
+    del everything[2 * (len(passes) // 3) + 1]
+    return everything
+
+
+def _write_item(maker: SceneMaker, satellite_pass: Pass, folder: Path) -> dict[str, Any]:
+    scene = maker.make(satellite_pass)
+    item_folder = folder / scene.name
+    item_folder.mkdir(parents=True)
+    write_scene(scene, item_folder)
+    item = item_document(scene)
+    _write_json(item_folder / f"{scene.name}.json", item)
+    return item
+
+
+def _put_in_place(part: Path, folder: Path, scratch: Path) -> None:
+    if not folder.is_dir():
+        part.rename(folder)
+        return
+    former = part_path(folder.with_name(f"{folder.name}.former"), scratch)
+    folder.rename(former)
+    try:
+        part.rename(folder)
+    except OSError:
+        former.rename(folder)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def _is_sample_catalog(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("id") == COLLECTION_ID
+
+
+def _why_not_written(error: Exception, folder: Path) -> str:
+    if is_disk_full(error, folder.parent):
+        reason, advice = "the disk is full", "make room or choose another folder"
+    else:
+        reason = getattr(error, "strerror", None) or str(error)
+        advice = "close what uses it or choose another folder"
+    return f"The catalogue cannot be written to {folder} ({reason}); {advice}."
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

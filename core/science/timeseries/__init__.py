@@ -1,0 +1,1 @@
+"""Index time series: from the observations of sites to a table and a chart."""

@@ -1,0 +1,53 @@
+"""What the charts of a run show; the page and the image draw the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from .series import Observations, Series
+
+
+@dataclass(frozen=True)
+class ChartedSeries:
+    """One index at one site.
+
+    ``clear_pixels`` and ``all_pixels`` (days,) are whole numbers, for each day of
+    ``observations``. ``site_id`` tells apart sites of the same name.
+    """
+
+    site_id: str
+    site: str
+    index: str
+    observations: Observations
+    clear_pixels: np.ndarray
+    all_pixels: np.ndarray
+    series: Series
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A run's charts: ``series`` site by site, each site's indices in the order asked for.
+
+    ``site_count`` is the number of sites of the run, of which ``series`` may hold only the first.
+    ``description`` is a sentence for below the title; ``notes`` (attribution, licence, how it was
+    made) go to the foot.
+    """
+
+    title: str
+    description: str
+    series: tuple[ChartedSeries, ...]
+    site_count: int
+    notes: tuple[str, ...] = ()
+
+
+def site_labels(chart: Chart) -> dict[str, str]:
+    """A label for each site by its id, in order: its name, with the id where names are alike."""
+    names = {one.site_id: " ".join(one.site.split()) for one in chart.series}
+    counts = Counter(names.values())
+    return {
+        site_id: name if name and counts[name] == 1 else f"{name} ({site_id})".strip()
+        for site_id, name in names.items()
+    }

@@ -1,0 +1,142 @@
+"""The chart as a PNG image: one series, or a few small charts side by side."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ...bridge.version import plugin_version
+from ..whole_file import whole_file
+from .chart import Chart, ChartedSeries, site_labels
+
+MOST_PANELS = 12
+PANELS_IN_A_ROW = 3
+DOTS_PER_INCH = 150
+LONGEST_LABEL = 46  # characters
+# Okabe and Ito's colours, which colour-blind people tell apart
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+GREY = "#8D999F"
+CLOUDY_MARK = 0.035  # of the axes' height
+
+
+def write_chart_image(target: Path, chart: Chart, scratch: Path) -> None:
+    """Write the first ``MOST_PANELS`` series as a PNG to ``target``, whole or not at all.
+
+    Raises:
+        OutputError: ``target`` cannot be written.
+    """
+    # A user's own matplotlib settings are for the user's figures.
+    with mpl.rc_context(mpl.rcParamsDefault), whole_file(target, scratch) as part:
+        draw_chart(chart).savefig(
+            part,
+            format="png",
+            dpi=DOTS_PER_INCH,
+            metadata={
+                "Title": chart.title,
+                "Description": "\n".join((chart.description, *chart.notes)),
+                "Software": f"Fairweather {plugin_version()}",
+            },
+        )
+
+
+def draw_chart(chart: Chart) -> Figure:
+    """The figure of the image, on matplotlib's own canvas: no window and no global state."""
+    panels = chart.series[:MOST_PANELS]
+    columns = min(len(panels), PANELS_IN_A_ROW) or 1
+    rows = math.ceil(len(panels) / columns) or 1
+    size = (10, 5) if len(panels) < 2 else (4.6 * columns, 2.9 * rows + 1)
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    # A value axis means the same everywhere only where all panels show the same index.
+    same_index = len({one.index for one in panels}) == 1
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=same_index)
+    labels = site_labels(chart)
+    for axes, one in zip(grid.flat, panels, strict=False):
+        _draw_series(axes, one, labels[one.site_id])
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    _show_dates_in_each_column(grid, len(panels))
+    _write_around(figure, chart, len(panels))
+    return figure
+
+
+def _draw_series(axes: Axes, one: ChartedSeries, label: str) -> None:
+    values = one.observations.values
+    times = date2num(one.observations.times)
+    clear = np.isfinite(values)
+    axes.plot(times[clear], values[clear], "o", color=BLUE, markersize=3.2, alpha=0.8, zorder=3)
+    axes.plot(
+        times[~clear], np.full(np.count_nonzero(~clear), CLOUDY_MARK / 2), "|", color=GREY,
+        markersize=5, transform=axes.get_xaxis_transform(),
+    )  # fmt: skip
+    for observed, style in ((True, "solid"), (False, (0, (1, 1.6)))):
+        axes.add_collection(
+            LineCollection(_segments(one, observed), colors=VERMILION, linewidths=1.6,
+                           linestyles=[style], capstyle="round"),
+            autolim=True,
+        )  # fmt: skip
+    axes.autoscale_view()
+    locator = AutoDateLocator(minticks=3, maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.grid(visible=True, axis="y", color="#E3E8EA", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    # Names may hold a $, which would otherwise begin a formula.
+    axes.set_title(_short(label), fontsize=9, loc="left", parse_math=False)
+    axes.set_ylabel(one.index, fontsize=9)
+    axes.tick_params(labelsize=8)
+
+
+def _segments(one: ChartedSeries, observed: bool) -> list[np.ndarray]:
+    """The smoothed line's pieces from step to step; ``observed``: between two observed steps."""
+    points = np.column_stack([date2num(one.series.times), one.series.smoothed])
+    there = np.isfinite(one.series.smoothed)
+    has_value = np.isfinite(one.series.value)
+    wanted = there[:-1] & there[1:] & ((has_value[:-1] & has_value[1:]) == observed)
+    return [points[step : step + 2] for step in np.flatnonzero(wanted)]
+
+
+def _show_dates_in_each_column(grid: np.ndarray, panels: int) -> None:
+    """Shared axes label only the lowest row, where a column may have no panel."""
+    rows, columns = grid.shape
+    for column in range(columns):
+        lowest = (panels - 1 - column) // columns
+        if 0 <= lowest < rows - 1:
+            grid[lowest, column].tick_params(axis="x", labelbottom=True)
+
+
+def _write_around(figure: Figure, chart: Chart, panels: int) -> None:
+    figure.suptitle(_short(chart.title, 100), fontsize=12, x=0.01, ha="left", parse_math=False)
+    others = len(chart.series) - panels
+    unseen_sites = chart.site_count - len({one.site_id for one in chart.series})
+    more = f"{others:,} more series are not drawn" if others else ""
+    if unseen_sites:
+        more = f"{chart.site_count:,} sites, of which the first are drawn"
+    words = [_short(text, 150) for text in (chart.description, more) if text]
+    figure.supxlabel("\n".join(words), fontsize=8, x=0.01, ha="left", parse_math=False)
+    figure.legend(handles=_legend(), loc="outside upper right", ncols=4, fontsize=7, frameon=False)
+
+
+def _legend() -> list[Line2D]:
+    return [
+        Line2D([], [], color=BLUE, marker="o", linestyle="", markersize=4, label="observed"),
+        Line2D([], [], color=GREY, marker="|", linestyle="", label="cloudy day"),
+        Line2D([], [], color=VERMILION, label="smoothed"),
+        Line2D([], [], color=VERMILION, linestyle=(0, (1, 1.6)), label="no observation"),
+    ]
+
+
+def _short(text: str, length: int = LONGEST_LABEL) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= length else f"{words[: length - 1]}…"

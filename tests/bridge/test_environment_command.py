@@ -1,0 +1,163 @@
+"""Installers are run so that they can be cancelled and never outlive QGIS; one at a time."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from fairweather.core.bridge.environment import command as module
+from fairweather.core.bridge.environment.command import CommandRunner
+from fairweather.core.bridge.environment.interpreter import BaseInterpreter
+from fairweather.core.bridge.environment.one_at_a_time import one_at_a_time
+from fairweather.core.bridge.errors import CancelledError, EnvironmentNotReadyError
+
+THIS_PYTHON = BaseInterpreter(Path(sys.executable), sys.version_info[:3], has_venv=True)
+# A child with a child of its own, both of which would stay for a minute
+PARENT_OF_A_SLEEPER = (
+    "import pathlib, subprocess, sys\n"
+    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+    "path = pathlib.Path(sys.argv[1])\n"
+    "path.with_suffix('.part').write_text(str(child.pid))\n"
+    "path.with_suffix('.part').replace(path)\n"
+    "child.wait()\n"
+)
+LAUNCH = Path(__file__).resolve().parents[2] / "core" / "launch.py"
+
+
+def runner(folder, is_cancelled=lambda: False):
+    return CommandRunner(THIS_PYTHON, folder, is_cancelled)
+
+
+def is_running(number):
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def wait_until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_the_exit_code_and_both_streams_are_returned(tmp_path):
+    code = (
+        "import sys; print('one'); sys.stdout.flush(); print('two', file=sys.stderr); sys.exit(3)"
+    )
+    outcome = runner(tmp_path).run([sys.executable, "-c", code], {})
+    assert (outcome.exit_code, outcome.succeeded) == (3, False)
+    assert outcome.output.splitlines() == ["one", "two"]
+
+
+def test_much_output_does_not_block(tmp_path):
+    code = "for _ in range(50000): print('x' * 50)"
+    outcome = runner(tmp_path).run([sys.executable, "-c", code], {})
+    assert outcome.succeeded
+    assert len(outcome.output.splitlines()) == module.KEPT_LINES
+
+
+def test_the_command_sees_the_variables_given(tmp_path):
+    code = "import os; print(os.environ['GIVEN'], 'PYTHONPATH' in os.environ)"
+    outcome = runner(tmp_path).run([sys.executable, "-c", code], {"GIVEN": "é ü"})
+    assert outcome.output.strip() == "é ü False"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc to look for processes")
+def test_cancel_ends_the_whole_tree_within_two_seconds(tmp_path):
+    told = tmp_path / "child.txt"
+    cancelled_at = []
+
+    def is_cancelled():
+        if told.exists() and not cancelled_at:
+            cancelled_at.append(time.monotonic())
+        return bool(cancelled_at)
+
+    command = [sys.executable, "-c", PARENT_OF_A_SLEEPER, str(told)]
+    with pytest.raises(CancelledError):
+        runner(tmp_path, is_cancelled).run(command, {})
+    child = int(told.read_text())
+    assert wait_until(lambda: not is_running(child), 2.0)
+    assert time.monotonic() - cancelled_at[0] < 2.0
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc to look for processes")
+def test_killing_the_caller_leaves_no_process(tmp_path):
+    told = tmp_path / "child.txt"
+    code = (
+        "import importlib.util, pathlib, sys\n"
+        f"spec = importlib.util.spec_from_file_location('launch', {str(LAUNCH)!r})\n"
+        "launch = importlib.util.module_from_spec(spec); spec.loader.exec_module(launch)\n"
+        "launch.load_package()\n"
+        "from fairweather.core.bridge.environment.command import CommandRunner\n"
+        "from fairweather.core.bridge.environment.interpreter import BaseInterpreter\n"
+        "base = BaseInterpreter(pathlib.Path(sys.executable), (3, 12, 0), True)\n"
+        f"runner = CommandRunner(base, pathlib.Path({str(tmp_path)!r}), lambda: False)\n"
+        f"runner.run([sys.executable, '-c', {PARENT_OF_A_SLEEPER!r}, {str(told)!r}], {{}})\n"
+    )
+    caller = subprocess.Popen([sys.executable, "-c", code])
+    assert wait_until(told.exists)
+    child = int(told.read_text())
+    os.kill(caller.pid, signal.SIGKILL)
+    caller.wait()
+    assert wait_until(lambda: not is_running(child), 2.0)
+
+
+def test_an_interpreter_that_is_gone_is_one_sentence(tmp_path):
+    gone = BaseInterpreter(tmp_path / "python", (3, 12, 0), has_venv=True)
+    with pytest.raises(EnvironmentNotReadyError, match="cannot be started"):
+        CommandRunner(gone, tmp_path, lambda: False).run(["x"], {})
+
+
+def test_the_second_waits_for_the_first(tmp_path):
+    order = []
+    inside = threading.Event()
+
+    def first():
+        with one_at_a_time(tmp_path, lambda: None, lambda: False):
+            inside.set()
+            time.sleep(0.5)
+            order.append("first is done")
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    inside.wait()
+    with one_at_a_time(tmp_path, lambda: order.append("second waits"), lambda: False):
+        order.append("second works")
+    thread.join()
+    assert order == ["second waits", "first is done", "second works"]
+
+
+def test_waiting_can_be_cancelled(tmp_path):
+    second = one_at_a_time(tmp_path, lambda: None, lambda: True)
+    with one_at_a_time(tmp_path, lambda: None, lambda: False), pytest.raises(CancelledError):
+        second.__enter__()
+
+
+def test_a_killed_holder_leaves_no_lock(tmp_path):
+    code = (
+        "import importlib.util, pathlib, time\n"
+        f"spec = importlib.util.spec_from_file_location('launch', {str(LAUNCH)!r})\n"
+        "launch = importlib.util.module_from_spec(spec); spec.loader.exec_module(launch)\n"
+        "launch.load_package()\n"
+        "from fairweather.core.bridge.environment.one_at_a_time import one_at_a_time\n"
+        f"with one_at_a_time(pathlib.Path({str(tmp_path)!r}), lambda: None, lambda: False):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert holder.stdout.readline().strip() == b"held"
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    waited = []
+    with one_at_a_time(tmp_path, lambda: waited.append(1), lambda: len(waited) > 5):
+        pass

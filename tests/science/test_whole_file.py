@@ -1,0 +1,154 @@
+"""A file appears whole or not at all."""
+
+import errno
+import os
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from fairweather.core.bridge.errors import NoScenesError, OutputError
+from fairweather.core.science import whole_file as module
+from fairweather.core.science.whole_file import check_target, whole_file
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "výsledky a b"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    return tmp_path / "job-1"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def fail_half_way(target, scratch, error):
+    with whole_file(target, scratch) as path:
+        path.write_bytes(b"half")
+        raise error
+
+
+def test_the_file_appears_at_the_end_under_its_name(folder, scratch):
+    target = folder / "a.tif"
+    with whole_file(target, scratch) as path:
+        path.write_bytes(b"new")
+        assert path == folder / ".a.tif.job-1.part"
+        assert not target.exists()
+    assert target.read_bytes() == b"new"
+    assert names(folder) == ["a.tif"]
+
+
+def test_a_former_file_is_replaced_only_by_a_whole_one(folder, scratch):
+    target = folder / "a.tif"
+    target.write_bytes(b"former")
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way(target, scratch, ZeroDivisionError)
+    assert target.read_bytes() == b"former"
+    assert names(folder) == ["a.tif"]
+    with whole_file(target, scratch) as path:
+        path.write_bytes(b"new")
+    assert target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, NoScenesError, MemoryError])
+def test_every_exception_passes_and_leaves_nothing(folder, scratch, error):
+    with pytest.raises(error):
+        fail_half_way(folder / "a.tif", scratch, error)
+    assert names(folder) == []
+
+
+def test_what_a_driver_writes_beside_the_part_goes_too(folder, scratch):
+    with whole_file(folder / "a.tif", scratch) as path:
+        path.write_bytes(b"new")
+        Path(f"{path}.aux.xml").write_text("statistics")
+        (folder / ".a.tif.job-2.part").write_text("another run's")
+    assert names(folder) == [".a.tif.job-2.part", "a.tif"]
+
+
+def test_a_file_that_was_never_written_is_an_error_and_keeps_the_former(folder, scratch):
+    target = folder / "a.tif"
+    target.write_bytes(b"former")
+    with pytest.raises(FileNotFoundError), whole_file(target, scratch):
+        pass
+    assert target.read_bytes() == b"former"
+
+
+def test_a_missing_folder_is_named_before_anything_is_written(folder, scratch):
+    with (
+        pytest.raises(OutputError, match=r"no such does not exist; make it"),
+        whole_file(folder / "no such" / "a.tif", scratch),
+    ):
+        pytest.fail("the body must not run")
+
+
+def test_a_folder_in_place_of_the_file_is_named(folder, scratch):
+    with pytest.raises(OutputError, match="is a folder"):
+        check_target(folder, scratch)
+
+
+def test_a_name_that_is_too_long_is_told(folder, scratch):
+    with pytest.raises(OutputError, match="name is too long"):
+        check_target(folder / ("a" * 250 + ".tif"), scratch)
+
+
+def test_a_folder_that_cannot_be_written_is_named(folder, scratch, monkeypatch):
+    def refuse(self, *arguments, **options):
+        raise PermissionError(errno.EACCES, "denied", str(self))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(OutputError, match="not writable"):
+        check_target(folder / "a.tif", scratch)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_named(folder, scratch):
+    folder.chmod(0o500)
+    with pytest.raises(OutputError, match="not writable"):
+        check_target(folder / "a.tif", scratch)
+    folder.chmod(0o700)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+def test_a_full_disk_is_told_by_its_error(folder, scratch):
+    def write():
+        with whole_file(folder / "a.tif", scratch) as path:
+            path.symlink_to("/dev/full")
+            path.write_bytes(b"x")
+
+    with pytest.raises(OutputError, match="disk is full"):
+        write()
+    assert names(folder) == []
+
+
+def test_a_full_disk_is_told_though_the_library_does_not(folder, scratch, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1000, 1000, 0))
+    with pytest.raises(OutputError, match="disk is full"), whole_file(folder / "a", scratch):
+        raise RuntimeError("write failed")
+
+
+def test_a_target_that_is_in_use_says_to_close_it(folder, scratch, monkeypatch):
+    def refuse(self, target):
+        raise PermissionError(errno.EACCES, "in use")
+
+    monkeypatch.setattr(module.Path, "replace", refuse)
+    with (
+        pytest.raises(OutputError, match="close the layers"),
+        whole_file(folder / "a.tif", scratch) as path,
+    ):
+        path.write_bytes(b"new")
+    assert names(folder) == []
+
+
+def test_a_relative_target_stays_where_it_was_meant(folder, scratch, monkeypatch, tmp_path):
+    monkeypatch.chdir(folder)
+    with whole_file(Path("a.tif"), scratch) as path:
+        path.write_bytes(b"new")
+        monkeypatch.chdir(tmp_path)
+    assert (folder / "a.tif").read_bytes() == b"new"

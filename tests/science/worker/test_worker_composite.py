@@ -1,0 +1,109 @@
+"""A real composite by the real worker: cancelled and killed half-way, and what it listens on."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fairweather.core.bridge.errors import CancelledError
+from fairweather.core.bridge.home import jobs_folder
+from fairweather.core.bridge.request import (
+    Area,
+    CompositeRequest,
+    SampleCatalogRequest,
+    SceneSearch,
+    request_to_json,
+)
+from fairweather.core.bridge.worker_process import run_job
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc"),
+]
+
+
+def run(request, on_event=lambda _: None, is_cancelled=lambda: False):
+    return run_job(request, Path(sys.executable), on_event=on_event, is_cancelled=is_cancelled)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sample catalogue č")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAIRWEATHER_HOME", str(tmp_path_factory.mktemp("home")))
+        catalog = run(SampleCatalogRequest(str(folder / "it"), 12))["CATALOG"]
+    return Path(catalog)
+
+
+@pytest.fixture
+def composite(sample, tmp_path):
+    area = json.loads((sample.parent / "area.geojson").read_text(encoding="utf-8"))
+    search = SceneSearch(
+        "fairweather-sample",
+        Area("EPSG:4326", area["features"][0]["geometry"]),
+        "2020-01-01",
+        "2030-12-31",
+        catalog=str(sample),
+        max_cloud=100.0,
+    )
+    (tmp_path / "out").mkdir()
+    return CompositeRequest(search, ("red", "NDVI"), str(tmp_path / "out" / "composite č.tif"))
+
+
+def workers():
+    """The process ids of all workers that run, and the sockets that each holds."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
+            if b"--watch-stdin" in arguments and str(jobs_folder()).encode() in b" ".join(
+                arguments
+            ):
+                links = [str(entry.readlink()) for entry in (process / "fd").iterdir()]
+                found[int(process.name)] = [link for link in links if link.startswith("socket:")]
+        except OSError:
+            continue
+    return found
+
+
+def test_a_composite_opens_no_socket_at_all(composite):
+    seen = []
+
+    def look(event):
+        seen.extend(workers().values())
+
+    run(composite, look)
+    assert Path(composite.output).exists()
+    assert len(seen) > 3
+    assert not any(seen)
+
+
+@pytest.mark.parametrize("percent", [0, 10, 90])
+def test_a_composite_cancelled_at_any_stage_leaves_nothing_within_2_s(composite, percent):
+    reached = []
+
+    def look(event):
+        if getattr(event, "percent", -1) >= percent:
+            reached.append(time.monotonic())
+
+    with pytest.raises(CancelledError):
+        run(composite, look, lambda: bool(reached))
+    assert time.monotonic() - reached[0] < 2
+    assert list(Path(composite.output).parent.iterdir()) == []
+    assert list(jobs_folder().iterdir()) == []
+    assert workers() == {}
+
+
+def test_killing_the_parent_of_a_composite_leaves_nothing(
+    composite, start_parent, plugin_root, tmp_path, wait_until
+):
+    request_file = tmp_path / "request.json"
+    request_file.write_text(request_to_json(composite), encoding="utf-8")
+    parent = start_parent(plugin_root / "core" / "launch.py", request_file)
+    wait_until(lambda: list(Path(composite.output).parent.iterdir()) or parent.poll(), 60)
+    assert parent.poll() is None
+    parent.kill()
+    wait_until(lambda: workers() == {}, 2)
+    assert list(Path(composite.output).parent.iterdir()) == []
+    assert list(jobs_folder().iterdir()) == []

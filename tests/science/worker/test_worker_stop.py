@@ -1,0 +1,124 @@
+"""However a worker is stopped, it is gone soon and leaves nothing behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fairweather.core.bridge.errors import CancelledError, WorkerError
+from fairweather.core.bridge.home import jobs_folder
+from fairweather.core.bridge.request import SampleCatalogRequest, request_to_json
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+
+
+HALF_WRITTEN = """
+    with whole_file(Path(request.items), scratch) as path:
+        path.write_text("half")
+        (scratch / "tile").write_text("temporary")
+        note("ready", "yes")
+        {wait}
+    return {{}}
+"""
+# sum() stays in C and keeps the interpreter's lock; sleep gives it away.
+WAITS = ["time.sleep(60)", "while True: time.sleep(0.01)", "sum(range(10**11))"]
+
+
+@posix_only
+@pytest.mark.parametrize("wait", WAITS)
+def test_cancel_leaves_nothing_within_2_s(real_worker, request_, files_made, wait):
+    worker = real_worker(HALF_WRITTEN.format(wait=wait))
+    ready = Path(f"{worker.script}.ready")
+    seen = []
+
+    def is_cancelled():
+        if ready.exists():
+            seen.append(time.monotonic())
+        return ready.exists()
+
+    with pytest.raises(CancelledError):
+        worker.run(request_, is_cancelled)
+    assert time.monotonic() - seen[0] < 2
+    assert files_made() == []
+
+
+@posix_only
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_stopped_by_hand_cleans_up_quickly(real_worker, request_, files_made, number):
+    worker = real_worker(HALF_WRITTEN.format(wait="time.sleep(60)"))
+    scratch = worker.script.with_name("my own folder")
+    command = worker.command(request_, "--scratch", scratch)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    worker.wait_for("ready")
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=1)
+    assert json.loads(out.splitlines()[-1])["text"] == "The worker was stopped."
+    assert process.returncode == 1
+    assert files_made() == []
+    assert (scratch / "tile").exists()  # a folder that a person named is not removed
+
+
+@posix_only
+def test_a_worker_stopped_from_outside_is_not_taken_for_out_of_memory(real_worker, request_):
+    worker = real_worker("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)")
+    with pytest.raises(WorkerError, match="was stopped"):
+        worker.run(request_)
+
+
+@posix_only
+def test_a_reader_that_goes_away_ends_the_worker(real_worker, request_):
+    worker = real_worker("""
+        while True:
+            reporter.message("Is anybody there?")
+    """)
+    process = subprocess.Popen(worker.command(request_), stdout=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=2) == 1
+
+
+@posix_only
+def test_killing_the_parent_leaves_no_process_no_part_file_and_no_scratch(
+    real_worker, request_, start_parent, files_made, is_alive, wait_until
+):
+    child = "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    worker = real_worker(
+        f"    import subprocess\n    {child}\n    note('child.pid', child.pid)"
+        + HALF_WRITTEN.format(wait="time.sleep(60)")
+    )
+    parent = start_parent(worker.script, worker.command(request_)[-1])
+    worker.wait_for("ready")
+    assert len(files_made()) == 1
+    parent.kill()
+    pids = [int(worker.wait_for(name)) for name in ("pid", "child.pid")]
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), 2)
+    assert files_made() == []
+
+
+@pytest.mark.slow
+@posix_only
+def test_a_killed_sample_catalog_leaves_nothing_and_a_rerun_by_hand_is_the_same(
+    plugin_root, tmp_path, start_parent, wait_until
+):
+    launch = plugin_root / "core" / "launch.py"
+    request = SampleCatalogRequest(str(tmp_path / "sample catalog"), 12)
+    path = tmp_path / "request.json"
+    path.write_text(request_to_json(request), encoding="utf-8")
+    parent = start_parent(launch, path)
+    wait_until(lambda: list(tmp_path.glob(".sample catalog.*.part/*/*/*.tif")), 30)
+    parent.kill()
+    wait_until(lambda: list(tmp_path.iterdir()) == [path], 2)
+    assert list(jobs_folder().iterdir()) == []
+
+    contents = []
+    for _ in range(2):
+        command = [sys.executable, launch, "worker", path]
+        subprocess.run(command, check=True, capture_output=True)
+        files = sorted(Path(request.folder).rglob("*"))
+        contents.append({file: file.read_bytes() for file in files if file.is_file()})
+    assert contents[0] == contents[1]
+    assert len(contents[0]) > 12
