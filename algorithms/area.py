@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Optional
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Tuple
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -37,40 +38,54 @@ def check_area(
     _area_of_extent(algorithm, parameters, context)
 
 
+@dataclass(frozen=True)
+class DrawnArea:
+    """The area as it was given: polygons in ``crs``, not merged yet."""
+
+    name: str
+    crs: str
+    polygons: Tuple[QgsGeometry, ...]
+    is_extent: bool = False
+
+    def merged(self) -> Area:
+        """The request's area; with many polygons this takes seconds.
+
+        A single polygon is passed on as it is, invalid or not: the worker repairs it and says so.
+
+        Raises:
+            InvalidRequestError: the polygons cover no area or cannot be merged.
+        """
+        geometry = self.polygons[0] if len(self.polygons) == 1 else _merge(self.polygons)
+        if geometry.isEmpty():
+            raise InvalidRequestError(
+                f"AOI: {self.name} covers no area; give a layer with polygons in it."
+            )
+        content = json.loads(geometry.asJson(COORDINATE_DIGITS))
+        return Area(self.crs, content, self.is_extent)
+
+
 def read_area(
     algorithm: QgsProcessingAlgorithm,
     parameters: Dict[str, Any],
     context: QgsProcessingContext,
-) -> Area:
+) -> DrawnArea:
     """The area of interest; AOI wins over EXTENT.
 
     Raises:
-        InvalidRequestError: neither is given, or what is given is no area or has no CRS.
+        InvalidRequestError: neither is given, there is no CRS, no feature, or something else than
+            polygons.
     """
     check_area(algorithm, parameters, context)
     if parameters.get(AOI) in (None, ""):
         return _area_of_extent(algorithm, parameters, context)
-    return area_of_source(algorithm.parameterAsSource(parameters, AOI, context))
-
-
-def area_of_source(source: QgsProcessingFeatureSource) -> Area:
-    """The polygons of ``source``, merged into one area in the source's own CRS.
-
-    A single feature is passed on as it is, invalid or not: the worker repairs it and says so.
-
-    Raises:
-        InvalidRequestError: there is no CRS, no feature, or something else than polygons.
-    """
+    source = algorithm.parameterAsSource(parameters, AOI, context)
     name = source.sourceName()
     if source.wkbType() == QgsWkbTypes.Type.NoGeometry:
         raise InvalidRequestError(f"AOI: {name} is a table without polygons; give a polygon layer.")
-    geometries = _read_polygons(source)
+    polygons = _read_polygons(source)
     if not source.sourceCrs().isValid():
         raise InvalidRequestError(f"AOI: {name} has no CRS; set the layer's CRS first.")
-    geometry = geometries[0] if len(geometries) == 1 else _merge(geometries)
-    if geometry.isEmpty():
-        raise InvalidRequestError(f"AOI: {name} covers no area; give a layer with polygons in it.")
-    return Area(crs=crs_text(source.sourceCrs()), geometry=_to_geojson(geometry))
+    return DrawnArea(name, crs_text(source.sourceCrs()), tuple(polygons))
 
 
 def crs_text(crs: QgsCoordinateReferenceSystem) -> str:
@@ -85,7 +100,7 @@ def _area_of_extent(
     algorithm: QgsProcessingAlgorithm,
     parameters: Dict[str, Any],
     context: QgsProcessingContext,
-) -> Area:
+) -> DrawnArea:
     rectangle = algorithm.parameterAsExtent(parameters, EXTENT, context)
     if rectangle.isNull() or rectangle.isEmpty() or not rectangle.isFinite():
         raise InvalidRequestError(
@@ -97,9 +112,10 @@ def _area_of_extent(
             f"EXTENT: the CRS in {parameters[EXTENT]!s} is not known; "
             "write it as [EPSG:4326], for example."
         )
-    return Area(
+    return DrawnArea(
+        name=EXTENT,
         crs=crs_text(crs) if crs.isValid() else DEFAULT_CRS,
-        geometry=_to_geojson(QgsGeometry.fromRect(rectangle)),
+        polygons=(QgsGeometry.fromRect(rectangle),),
         is_extent=True,
     )
 
@@ -138,7 +154,7 @@ def _flat(geometry: QgsGeometry) -> Optional[QgsGeometry]:
     return QgsGeometry(shape)
 
 
-def _merge(geometries: List[QgsGeometry]) -> QgsGeometry:
+def _merge(geometries: Tuple[QgsGeometry, ...]) -> QgsGeometry:
     """One geometry of all polygons; a union needs valid ones."""
     valid = [
         geometry if geometry.isGeosValid() else geometry.makeValid() for geometry in geometries
@@ -150,8 +166,3 @@ def _merge(geometries: List[QgsGeometry]) -> QgsGeometry:
         )
     merged.convertGeometryCollectionToSubclass(QgsWkbTypes.GeometryType.PolygonGeometry)
     return merged
-
-
-def _to_geojson(geometry: QgsGeometry) -> Dict[str, Any]:
-    """GeoJSON's Polygon or MultiPolygon, in the geometry's own coordinates."""
-    return dict(json.loads(geometry.asJson(COORDINATE_DIGITS)))

@@ -30,6 +30,7 @@ from ..core.bridge.errors import CancelledError, FairweatherError, InvalidReques
 from ..core.bridge.events import Event, Message, Progress, WarningMessage
 from ..core.bridge.request import CompositeRequest, Request, SearchScenesRequest
 from ..core.bridge.worker_process import run_job
+from .area import DrawnArea
 from .scenes import ChosenScenes
 
 PYTHON_SETTING = "fairweather/python"
@@ -165,16 +166,17 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
             is_cancelled=is_cancelled,
         )
 
-    def run_with_scenes(
+    def run_search(
         self,
         request: Union[CompositeRequest, SearchScenesRequest],
+        area: DrawnArea,
         scenes: ChosenScenes,
         feedback: QgsProcessingFeedback,
     ) -> Dict[str, Any]:
-        """Run ``request`` on ``scenes``, or on what its search finds where none are given."""
+        """Run ``request`` for ``area``, on ``scenes`` or on what its search finds without any."""
         with scenes.as_file() as path:
-            request = replace(request, search=replace(request.search, scenes=path))
-            return self.run_worker(request, feedback)
+            search = replace(request.search, area=area.merged(), scenes=path)
+            return self.run_worker(replace(request, search=search), feedback)
 
     def style_layer(
         self,
@@ -261,16 +263,15 @@ def _check_destination(definition: QgsProcessingParameterDefinition, value: Any)
     name, path = definition.name(), destination_file(value)
     if path is None:
         return
-    if isinstance(definition, QgsProcessingParameterFolderDestination):
-        folder = next(parent for parent in (path, *path.parents) if parent.exists())
-    else:
-        folder = path.parent
-        if path.is_dir():
+    folder = path.parent
+    if path.is_dir():
+        if not isinstance(definition, QgsProcessingParameterFolderDestination):
             raise InvalidRequestError(f"{name}: {path} is a folder; give the name of a file.")
-        if not folder.exists():
-            raise InvalidRequestError(
-                f"{name}: the folder {folder} does not exist; make it or choose another."
-            )
+        folder = path
+    if not folder.exists():
+        raise InvalidRequestError(
+            f"{name}: the folder {folder} does not exist; make it or choose another."
+        )
     if not folder.is_dir():
         raise InvalidRequestError(f"{name}: {folder} is a file, no folder; choose another.")
     try:

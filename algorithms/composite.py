@@ -26,10 +26,10 @@ from ..core.bridge.errors import InvalidRequestError
 from ..core.bridge.indices import OFTEN_USED, check_layers, split_entries
 from ..core.bridge.profiles import CollectionProfile, find_profile
 from ..core.bridge.request import CompositeRequest, PixelGrid
-from .area import check_area, crs_text, read_area
+from .area import DrawnArea, check_area, crs_text, read_area
 from .base import FairweatherAlgorithm, destination_file
 from .layer_names import composite_name
-from .parameters import COLLECTION, check_search, describe, read_search, search_parameters
+from .parameters import COLLECTION, describe, read_search, search_parameters
 from .pixel_grid import grid_of_layer
 from .scenes import ChosenScenes, read_scenes
 from .styling import CompositeStyler
@@ -71,6 +71,7 @@ class CompositeAlgorithm(FairweatherAlgorithm):
     """Search, mask, take the median over the clear days, write one raster."""
 
     _request: CompositeRequest
+    _area: DrawnArea
     _scenes: ChosenScenes
     _loaded_layer: str
 
@@ -118,7 +119,7 @@ class CompositeAlgorithm(FairweatherAlgorithm):
 
     def check(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> None:
         """Check everything that needs no layer."""
-        check_search(self, parameters, context)
+        read_search(self, parameters, context)
         self._read_recipe(parameters, context)
         self._read_crs(parameters, context)
         check_area(self, parameters, context)
@@ -132,6 +133,7 @@ class CompositeAlgorithm(FairweatherAlgorithm):
     ) -> None:
         """Read parameters, layers and project."""
         self._request = self._read_request(parameters, context, feedback)
+        self._area = read_area(self, parameters, context)
         self._scenes = read_scenes(self, parameters, context)
 
     def run_request(
@@ -148,7 +150,7 @@ class CompositeAlgorithm(FairweatherAlgorithm):
             output=str(Path(output).absolute()),
             report=str(Path(report).absolute()) if report else "",
         )
-        values = self.run_with_scenes(request, self._scenes, feedback)
+        values = self.run_search(request, self._area, self._scenes, feedback)
         self._request = request
         results = {name: values[name] for name in (SCENE_COUNT, DAY_COUNT, CLEAR_PERCENT)}
         results[OUTPUT] = output
@@ -192,7 +194,7 @@ class CompositeAlgorithm(FairweatherAlgorithm):
     ) -> CompositeRequest:
         """The whole request, but for the output files."""
         request = CompositeRequest(
-            search=read_search(self, parameters, context, read_area(self, parameters, context)),
+            search=read_search(self, parameters, context),
             output="",
             crs=self._read_crs(parameters, context),
             align=self._read_align(parameters, context),

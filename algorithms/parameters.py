@@ -58,9 +58,8 @@ def read_search(
     algorithm: QgsProcessingAlgorithm,
     parameters: Dict[str, Any],
     context: QgsProcessingContext,
-    area: Area,
 ) -> SceneSearch:
-    """The search that the parameters ask for; SCENES is left to ``scenes.py``.
+    """The search that the parameters ask for, without area and scenes, which the run fills in.
 
     Raises:
         InvalidRequestError: a value that does not parse, or values that exclude each other.
@@ -70,7 +69,7 @@ def read_search(
     parse_filter(condition)
     return SceneSearch(
         collection=algorithm.parameterAsEnumString(parameters, COLLECTION, context),
-        area=area,
+        area=Area("", {}),
         start=start.isoformat(),
         end=end.isoformat(),
         catalog=read_catalog(algorithm, parameters, context),
@@ -78,13 +77,6 @@ def read_search(
         max_cloud=algorithm.parameterAsDouble(parameters, MAX_CLOUD, context),
         filter=condition,
     )
-
-
-def check_search(
-    algorithm: QgsProcessingAlgorithm, parameters: Dict[str, Any], context: QgsProcessingContext
-) -> None:
-    """Check what ``read_search`` would, without opening a layer."""
-    read_search(algorithm, parameters, context, Area("", {}))
 
 
 def read_catalog(

@@ -65,7 +65,7 @@ class SampleCatalogAlgorithm(FairweatherAlgorithm):
         self.addParameter(
             describe(
                 QgsProcessingParameterFolderDestination(FOLDER, "Folder for the catalogue"),
-                "The folder that will hold catalog.json and the scenes; it is made if need be.",
+                "The folder that will hold catalog.json and the scenes, a new or an empty one.",
             )
         )
         self.addParameter(

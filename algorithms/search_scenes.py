@@ -23,11 +23,11 @@ from qgis.core import (
 
 from ..core.bridge.home import jobs_folder
 from ..core.bridge.request import SearchScenesRequest
-from .area import DEFAULT_CRS, check_area, read_area
+from .area import DEFAULT_CRS, DrawnArea, check_area, read_area
 from .base import FairweatherAlgorithm
 from .footprints import footprint_fields, read_footprints
 from .layer_names import footprints_name
-from .parameters import check_search, describe, read_search, search_parameters
+from .parameters import describe, read_search, search_parameters
 from .scenes import ChosenScenes, read_scenes
 from .styling import FootprintStyler
 
@@ -51,6 +51,7 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
     """Search a catalogue; nothing but metadata is read."""
 
     _request: SearchScenesRequest
+    _area: DrawnArea
     _scenes: ChosenScenes
     _loaded_layer: str
 
@@ -133,7 +134,7 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
 
     def check(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> None:
         """Check everything that needs no layer."""
-        check_search(self, parameters, context)
+        read_search(self, parameters, context)
         check_area(self, parameters, context)
 
     def prepare_request(
@@ -143,9 +144,10 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
         _feedback: QgsProcessingFeedback,
     ) -> None:
         """Read parameters, layers and project."""
-        search = read_search(self, parameters, context, read_area(self, parameters, context))
+        search = read_search(self, parameters, context)
         limit = self.parameterAsInt(parameters, LIMIT, context)
         self._request = SearchScenesRequest(replace(search, limit=limit), "", "")
+        self._area = read_area(self, parameters, context)
         self._scenes = read_scenes(self, parameters, context)
 
     def run_request(
@@ -164,7 +166,7 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
                 items=str(Path(items).absolute()) if items else str(Path(folder) / "items.json"),
                 footprints=str(footprints),
             )
-            values = self.run_with_scenes(request, self._scenes, feedback)
+            values = self.run_search(request, self._area, self._scenes, feedback)
             self._loaded_layer = self._write_footprints(footprints, parameters, context)
         results = {name: values[name] for name in (SCENE_COUNT, DAY_COUNT)}
         results[OUTPUT] = self._loaded_layer

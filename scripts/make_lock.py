@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
+import subprocess  # nosec B404: uv and pip are programs
 import sys
 import tempfile
 import zipfile

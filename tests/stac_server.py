@@ -14,11 +14,16 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import shapely
 
 ITEM_SEARCH = "https://api.stacspec.org/v1.0.0/item-search"
-CQL2 = [
-    f"{ITEM_SEARCH}#filter",
-    "http://www.opengis.net/spec/cql2/1.0/conf/cql2-json",
-    "http://www.opengis.net/spec/cql2/1.0/conf/basic-cql2",
-]
+# The extensions have versions of their own, as stac-fastapi names them.
+CONFORMANCE = {
+    "query": [f"{ITEM_SEARCH}#query"],
+    "sort": ["https://api.stacspec.org/v1.1.0/item-search#sort"],
+    "filter": [
+        "https://api.stacspec.org/v1.0.0-rc.2/item-search#filter",
+        "http://www.opengis.net/spec/cql2/1.0/conf/cql2-json",
+        "http://www.opengis.net/spec/cql2/1.0/conf/basic-cql2",
+    ],
+}
 WORLD = shapely.geometry.mapping(shapely.box(-180, -90, 180, 90))
 COMPARE = {
     "eq": operator.eq, "=": operator.eq, "neq": operator.ne, "<>": operator.ne,
@@ -66,7 +71,7 @@ class StacServer:
     def root(self) -> dict:
         conformance = [ITEM_SEARCH, "https://api.stacspec.org/v1.0.0/core"]
         for name in self.conforms_to:
-            conformance += CQL2 if name == "filter" else [f"{ITEM_SEARCH}#{name}"]
+            conformance += CONFORMANCE[name]
         links = [{"rel": "search", "href": "v1/search", "method": "GET"}]
         if not self.only_get:
             links.append({"rel": "search", "href": "v1/search", "method": "POST"})

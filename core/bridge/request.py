@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Optional, Tuple, Union
 
 from .errors import InvalidRequestError
+from .series_recipe import SeriesRecipe
 
 REQUEST_VERSION = 1
-OUTPUT_FIELDS = ("items", "footprints", "output", "report", "folder")
+OUTPUT_FIELDS = (
+    *("items", "footprints", "output", "report", "folder"),
+    *("series", "observations", "site_summary", "chart", "chart_image"),
+)
 MAX_WHOLE_NUMBER = 2**53  # above, a float no longer holds every whole number
 TYPES_IN_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -119,8 +123,43 @@ class SampleCatalogRequest:
     days: int = 24
 
 
-Request = Union[SearchScenesRequest, CompositeRequest, SampleCatalogRequest]
-REQUEST_TYPES = (SearchScenesRequest, CompositeRequest, SampleCatalogRequest)
+@dataclass(frozen=True)
+class Site:
+    """One place: ``geometry`` is a GeoJSON (Multi)Point or (Multi)Polygon in the request's CRS."""
+
+    id: int
+    name: str
+    geometry: typing.Dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TimeSeriesRequest:
+    """Follow indices at sites through time; write tables (CSV) and charts.
+
+    ``search.area`` is what is searched, around the sites. ``sites_crs`` is an authority code or a
+    WKT 2 text. ``indices`` are bands, indices or ``name=formula``. An empty path writes nothing.
+    """
+
+    job: ClassVar[str] = "timeseries"
+
+    search: SceneSearch
+    sites: Tuple[Site, ...]
+    sites_crs: str
+    indices: Tuple[str, ...]
+    recipe: SeriesRecipe
+    statistic: str = "mean"
+    mask_classes: Optional[Tuple[int, ...]] = None
+    min_clear: float = 0.0
+    memory_gb: float = 0.0
+    series: str = ""
+    observations: str = ""
+    site_summary: str = ""
+    chart: str = ""
+    chart_image: str = ""
+
+
+Request = Union[SearchScenesRequest, CompositeRequest, SampleCatalogRequest, TimeSeriesRequest]
+REQUEST_TYPES = (SearchScenesRequest, CompositeRequest, SampleCatalogRequest, TimeSeriesRequest)
 
 
 def request_to_json(request: Request) -> str:

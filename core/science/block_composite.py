@@ -15,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from .clip import pixels_inside
 from .encoding import CommonEncoding
+from .masks import clear_pixels
 from .median import RUN_LENGTH, masked_median
 from .output_bands import OutputBand
 from .reading import BlockReader
@@ -118,22 +119,12 @@ def _clear_days(
     """The days with a clear pixel inside, and (height, width) bool of where they are clear."""
     if not inside.any():
         return [], []
-    masked_classes = recipe.masked_classes
-    if masked_classes is None:
-        return list(block.days), [inside] * len(block.days)
     reader = BlockReader(block.geobox)
 
-    def clear_pixels(day: SceneDay) -> np.ndarray:
-        masks = [scene.mask for scene in day.scenes if scene.mask is not None]
-        # A pixel without a class is clear, unless "no data" is one of the classes to mask.
-        no_class_is_clear = not any(mask.nodata in masked_classes for mask in masks)
-        read = read_day(reader, masks, inside)
-        if read is None:
-            return inside & no_class_is_clear
-        classes, valid = read
-        return inside & np.where(valid, ~np.isin(classes, masked_classes), no_class_is_clear)
+    def find_clear(day: SceneDay) -> np.ndarray:
+        return clear_pixels(day, reader, inside, recipe.masked_classes)
 
-    clear = readers.map(clear_pixels, block.days)
+    clear = readers.map(find_clear, block.days)
     kept = [(day, pixels) for day, pixels in zip(block.days, clear, strict=True) if pixels.any()]
     return [day for day, _ in kept], [pixels for _, pixels in kept]
 

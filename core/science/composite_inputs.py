@@ -12,6 +12,7 @@ from .area import AreaOfInterest, read_area
 from .catalog.find import find_scenes
 from .catalog.found import FoundScenes
 from .composite_plan import CompositePlan, plan_composite
+from .masks import choose_masked_classes
 from .output_bands import choose_output_bands, source_bands
 from .reporter import Reporter
 from .scene import read_scenes
@@ -46,7 +47,7 @@ def prepare_composite(
     _check_choice("METHOD", request.method, METHODS)
     _check_choice("DTYPE", request.dtype, DTYPES)
     output_bands = choose_output_bands(request.bands, profile)
-    masked = _masked_classes(request, profile)
+    masked = choose_masked_classes(request.mask_classes, profile)
     area = read_area(request.search.area, reporter)
     found = find_scenes(request.search, profile, area, reporter)
     scenes, incomplete = read_scenes(
@@ -63,21 +64,6 @@ def prepare_composite(
     )
     reporter.message(plan.summary())
     return CompositeInputs(request, profile, area, found, tuple(incomplete), plan)
-
-
-def _masked_classes(
-    request: CompositeRequest, profile: CollectionProfile
-) -> tuple[int, ...] | None:
-    """The classes to mask, or None where nothing is masked."""
-    if request.mask_classes is None:
-        return profile.mask.masked
-    for number in request.mask_classes:
-        if number not in profile.mask.classes:
-            known = ", ".join(f"{key} {words}" for key, words in profile.mask.classes.items())
-            raise InvalidRequestError(
-                f"MASK_CLASSES: {number} is no class of {profile.id}; its classes are {known}."
-            )
-    return request.mask_classes or None
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:

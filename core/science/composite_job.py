@@ -11,14 +11,12 @@ from ..bridge.request import CompositeRequest
 from .composite_inputs import CompositeInputs, prepare_composite
 from .composite_run import RunStatistics, run_composite_blocks
 from .composite_summary import WarningsKept, summarise_composite
+from .memory_budget import READS_IN_FLIGHT
 from .output_raster import OutputRaster, RasterBand, RasterLayout, write_cog
 from .provenance import provenance_tags
 from .report import write_composite_report
 from .reporter import Reporter, StageProgress
 from .whole_file import whole_file
-
-# The work waits on the network, not on the processor.
-READS_IN_FLIGHT = 16
 
 
 def run_composite(

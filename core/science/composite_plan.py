@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
@@ -19,9 +19,9 @@ from .encoding import bytes_of_a_number, choose_encoding
 from .memory_budget import BlockPlan, budget_bytes, plan_blocks
 from .output_bands import OutputBand, source_bands
 from .output_grid import choose_output_grid
-from .reading import gdal_options, read_geobox
 from .scene import Scene
 from .scene_days import SceneDay, group_by_solar_day
+from .scene_grids import band_grids, finest_grid, with_grids
 
 Bounds = tuple[float, float, float, float]
 
@@ -106,8 +106,8 @@ def plan_composite(
         ReadError: an item tells no grid and its file cannot be opened.
     """
     ordered = sorted(scenes, key=lambda scene: (scene.moment, scene.id))
-    located = list(readers.map(_with_grids, ordered))
-    finest = [min(_grids(scene), key=_pixel_size) for scene in located]
+    located = list(readers.map(with_grids, ordered))
+    finest = [finest_grid(scene) for scene in located]
     geobox = choose_output_grid(
         area, finest, resolution=request.resolution, crs=request.crs, align=request.align
     )
@@ -144,30 +144,10 @@ def plan_composite(
     )
 
 
-def _with_grids(scene: Scene) -> Scene:
-    """The scene with the grid of each band, from the file where the item tells none."""
-    if all(source.geobox is not None for source in scene.bands.values()):
-        return scene
-    with gdal_options():
-        bands = {
-            name: source if source.geobox else replace(source, geobox=read_geobox(source))
-            for name, source in scene.bands.items()
-        }
-    return replace(scene, bands=bands)
-
-
-def _grids(scene: Scene) -> list[GeoBox]:
-    return [source.geobox for source in scene.bands.values() if source.geobox is not None]
-
-
-def _pixel_size(grid: GeoBox) -> float:
-    return abs(float(grid.transform.a))
-
-
 def _bounds_of_scene(scene: Scene, output: GeoBox) -> Bounds:
     """The rectangle around all bands of the scene, in the output's CRS."""
     west, south, east, north = zip(
-        *{_bounds_in(grid, output) for grid in _grids(scene)}, strict=True
+        *{_bounds_in(grid, output) for grid in band_grids(scene)}, strict=True
     )
     return min(west), min(south), max(east), max(north)
 

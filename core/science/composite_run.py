@@ -16,6 +16,7 @@ from dask.delayed import delayed
 
 from .block_composite import Block, BlockComposite, compose_block
 from .composite_plan import CompositePlan
+from .memory_budget import give_back_freed_memory
 from .output_raster import OutputRaster, limited_block_cache
 from .reporter import StageProgress
 
@@ -74,6 +75,7 @@ def run_composite_blocks(
         OutputError: a block cannot be written.
     """
     tally = _Tally()
+    give_back_freed_memory()
 
     def store(block: Block) -> None:
         composite = compose_block(block, plan.recipe, readers)

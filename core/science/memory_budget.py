@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from dataclasses import dataclass
 
 import psutil
@@ -11,6 +13,17 @@ from ..bridge.errors import InvalidRequestError
 
 # The interpreter with its libraries, GDAL's caches and the COG's compressor.
 BASE_BYTES = 350 * 1024**2
+
+# How many files are read at once: the work waits on the network, not on the processor.
+READS_IN_FLIGHT = 16
+
+# What one read holds for each pixel of its block: four pixels of the file, the block's own, where
+# they lie in the file, their encoded copy, and masks.
+BYTES_BY_PIXEL_OF_READ = 40
+
+# glibc's M_MMAP_THRESHOLD, and from how many bytes on an array is given back when it is freed.
+MMAP_THRESHOLD_OPTION = -3
+BYTES_GIVEN_BACK = 64 * 1024
 
 LARGEST_EDGE = 1024
 SMALLEST_EDGE = 128
@@ -31,6 +44,18 @@ def budget_bytes(memory_gb: float) -> int:
     return int(psutil.virtual_memory().available) // 2
 
 
+def give_back_freed_memory() -> None:
+    """Let this process hand freed arrays back to the system at once.
+
+    By default glibc learns to keep ever larger ones, in a heap of each thread, until a run holds
+    twice what it uses. Other systems have no such setting and need none.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(MMAP_THRESHOLD_OPTION, BYTES_GIVEN_BACK)
+
+
 def plan_blocks(budget: int, days: int, bytes_by_day: int, bands: int) -> BlockPlan:
     """The largest blocks, as many at once as there are processors, that fit the budget.
 
@@ -48,13 +73,14 @@ def plan_blocks(budget: int, days: int, bytes_by_day: int, bands: int) -> BlockP
     bytes_by_pixel = days * bytes_by_day + bands * 16 + 96
     free = budget - BASE_BYTES
     edge, at_once = LARGEST_EDGE, os.cpu_count() or 1
-    while edge * edge * bytes_by_pixel * at_once > free:
+    reading = READS_IN_FLIGHT * BYTES_BY_PIXEL_OF_READ
+    while edge * edge * (bytes_by_pixel * at_once + reading) > free:
         if edge > 256 or (edge > SMALLEST_EDGE and at_once == 1):
             edge //= 2
         elif at_once > 1:
             at_once -= 1
         else:
-            needed = (BASE_BYTES + edge * edge * bytes_by_pixel) / 1024**3
+            needed = (BASE_BYTES + edge * edge * (bytes_by_pixel + reading)) / 1024**3
             raise InvalidRequestError(
                 f"{days} scene days need at least {needed:.1f} GB of memory; raise MEMORY, close "
                 "other programs, or choose fewer dates."

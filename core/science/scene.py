@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any
 
 import pystac
+import shapely
 from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj.exceptions import CRSError
+from shapely.geometry.base import BaseGeometry
 
 from ..bridge.errors import InvalidRequestError
 from ..bridge.profiles import CollectionProfile
@@ -39,11 +41,12 @@ class SourceBand:
 class Scene:
     """One scene; ``bands`` by the profile's names, ``mask`` the classification, if asked for.
 
-    ``moment`` is in UTC. ``encoding`` says in words where scale and offset come from.
+    ``moment`` is in UTC. ``footprint`` is in EPSG:4326. ``encoding`` says in words where scale and offset come from.
     """
 
     id: str
     moment: datetime
+    footprint: BaseGeometry
     bands: Mapping[str, SourceBand]
     mask: SourceBand | None
     encoding: str
@@ -99,6 +102,7 @@ def _read_scene(
     return Scene(
         id=item.id,
         moment=item.datetime,
+        footprint=shapely.geometry.shape(item.geometry) if item.geometry else shapely.Polygon(),
         bands=sources,
         mask=mask,
         encoding=_encoding_in_words(item, profile, sources),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 
@@ -20,6 +20,11 @@ class SceneDay:
 
     day: date
     scenes: tuple[Scene, ...]
+
+    @property
+    def moment(self) -> datetime:
+        """When it was seen: the time of its first scene, in UTC."""
+        return self.scenes[0].moment
 
 
 def group_by_solar_day(scenes: Iterable[Scene], longitude: float) -> list[SceneDay]:

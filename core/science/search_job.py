@@ -13,7 +13,7 @@ from .area import read_area
 from .catalog.candidates import scene_grid, scene_moment
 from .catalog.checks import CLOUD_COVER
 from .catalog.find import find_scenes
-from .catalog.gathering import count_of
+from .catalog.found import count_of
 from .solar_day import solar_day
 from .whole_file import check_target, whole_file
 

@@ -33,6 +33,7 @@ from ..bridge.request import (
     Request,
     SampleCatalogRequest,
     SearchScenesRequest,
+    TimeSeriesRequest,
     output_files,
     read_request,
 )
@@ -46,6 +47,7 @@ JOBS: dict[type, tuple[str, str]] = {
     SearchScenesRequest: (".search_job", "run_search"),
     CompositeRequest: (".composite_job", "run_composite"),
     SampleCatalogRequest: (".sample_catalog.job", "run_sample_catalog"),
+    TimeSeriesRequest: (".timeseries.job", "run_time_series"),
 }
 
 # Set for another GDAL or PROJ, these make rasterio and pyproj fail; without them, each finds its

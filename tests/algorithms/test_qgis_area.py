@@ -23,7 +23,8 @@ def read(provider):
     def read_parameters(**parameters):
         context = QgsProcessingContext()
         context.setProject(QgsProject.instance())
-        return read_area(provider.algorithm("composite").create(), parameters, context)
+        algorithm = provider.algorithm("composite").create()
+        return read_area(algorithm, parameters, context).merged()
 
     return read_parameters
 

@@ -178,3 +178,16 @@ def test_searching_checks_as_well(run, fake_worker):
             OUTPUT="TEMPORARY_OUTPUT",
         )
     assert fake_worker.requests == []
+
+
+@pytest.mark.parametrize("kind", ["under a missing folder", "a file"])
+def test_a_folder_for_the_sample_catalogue(run, tmp_path, kind):
+    from qgis.core import QgsProcessingException
+
+    (tmp_path / "file").write_text("")
+    name, sentence = {
+        "under a missing folder": ("missing/sample", "FOLDER: the folder .* does not exist"),
+        "a file": ("file/sample", "FOLDER: .* is a file, no folder"),
+    }[kind]
+    with pytest.raises(QgsProcessingException, match=sentence):
+        run("samplecatalog", FOLDER=str(tmp_path / name))

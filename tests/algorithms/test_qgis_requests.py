@@ -28,6 +28,8 @@ def test_defaults(composite_request, tmp_path):
     year = datetime.datetime.now(datetime.timezone.utc).year - 1
     assert request.search.collection == "sentinel-2-c1-l2a"
     assert (request.search.start, request.search.end) == (f"{year}-01-01", f"{year}-12-31")
+    assert (request.search.area.crs, request.search.area.is_extent) == ("EPSG:4326", True)
+    assert request.search.area.geometry["type"] == "Polygon"
     assert request.search.max_cloud == 30.0
     assert (request.search.catalog, request.search.filter, request.search.scenes) == ("", "", "")
     assert request.search.months == ()

@@ -15,7 +15,7 @@ from fairweather.core.bridge.environment.interpreter import BaseInterpreter
 from fairweather.core.bridge.environment.one_at_a_time import one_at_a_time
 from fairweather.core.bridge.errors import CancelledError, EnvironmentNotReadyError
 
-THIS_PYTHON = BaseInterpreter(Path(sys.executable), sys.version_info[:3], has_venv=True)
+THIS_PYTHON = BaseInterpreter(Path(sys.executable), sys.version_info[:3], pip_wheel=None)
 # A child with a child of its own, both of which would stay for a minute
 PARENT_OF_A_SLEEPER = (
     "import pathlib, subprocess, sys\n"
@@ -99,7 +99,7 @@ def test_killing_the_caller_leaves_no_process(tmp_path):
         "launch.load_package()\n"
         "from fairweather.core.bridge.environment.command import CommandRunner\n"
         "from fairweather.core.bridge.environment.interpreter import BaseInterpreter\n"
-        "base = BaseInterpreter(pathlib.Path(sys.executable), (3, 12, 0), True)\n"
+        "base = BaseInterpreter(pathlib.Path(sys.executable), (3, 12, 0), None)\n"
         f"runner = CommandRunner(base, pathlib.Path({str(tmp_path)!r}), lambda: False)\n"
         f"runner.run([sys.executable, '-c', {PARENT_OF_A_SLEEPER!r}, {str(told)!r}], {{}})\n"
     )
@@ -112,7 +112,7 @@ def test_killing_the_caller_leaves_no_process(tmp_path):
 
 
 def test_an_interpreter_that_is_gone_is_one_sentence(tmp_path):
-    gone = BaseInterpreter(tmp_path / "python", (3, 12, 0), has_venv=True)
+    gone = BaseInterpreter(tmp_path / "python", (3, 12, 0), pip_wheel=None)
     with pytest.raises(EnvironmentNotReadyError, match="cannot be started"):
         CommandRunner(gone, tmp_path, lambda: False).run(["x"], {})
 

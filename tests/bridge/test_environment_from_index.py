@@ -36,7 +36,7 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def part_of_the_lock(tmp_path, quick_virtual_environments, monkeypatch):
+def part_of_the_lock(tmp_path, monkeypatch):
     """The real lock's uv and two small packages."""
     lock = read_lock()
     path = tmp_path / "requirements.txt"

@@ -19,6 +19,7 @@ from fairweather.core.bridge.environment.interpreter import (
 )
 from fairweather.core.bridge.errors import EnvironmentNotReadyError
 
+WHEEL = Path("pip.whl")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script as a program")
 
 
@@ -108,7 +109,7 @@ def test_macos_newer_bundle_needs_to_be_told_its_library(tmp_path):
     )
 
     def starts_with_home_only(path, home):
-        return BaseInterpreter(path, (3, 12, 10), has_venv=True, home=home) if home else None
+        return BaseInterpreter(path, (3, 12, 10), WHEEL, home) if home else None
 
     chosen = find_base_interpreter(python, starts_with_home_only)
     assert chosen.executable == contents / "MacOS/python3.12"
@@ -138,23 +139,27 @@ def two_candidates(tmp_path):
 
 
 def test_a_candidate_that_does_not_start_is_passed_over(tmp_path):
-    works = BaseInterpreter(tmp_path / "bin/python3", (3, 12, 1), has_venv=True)
+    works = BaseInterpreter(tmp_path / "bin/python3", (3, 12, 1), WHEEL)
     assert find_base_interpreter(two_candidates(tmp_path), interpreters(None, works)) == works
 
 
 @pytest.mark.parametrize(
-    ("version", "has_venv", "words"),
+    ("version", "pip_wheel", "words"),
     [
-        ((3, 9, 5), True, "QGIS's Python is 3.9.5, and the environment needs Python 3.11 or newer"),
-        ((3, 12, 1), False, "sudo apt install python3-venv"),
+        (
+            (3, 9, 5),
+            WHEEL,
+            "QGIS's Python is 3.9.5, and the environment needs Python 3.11 or newer",
+        ),
+        ((3, 12, 1), None, "sudo apt install python3-venv"),
     ],
 )
-def test_what_is_missing_is_said(tmp_path, version, has_venv, words):
-    answer = BaseInterpreter(tmp_path / "bin/python3", version, has_venv)
+def test_what_is_missing_is_said(tmp_path, version, pip_wheel, words):
+    answer = BaseInterpreter(tmp_path / "bin/python3", version, pip_wheel)
     with pytest.raises(EnvironmentNotReadyError) as caught:
         find_base_interpreter(two_candidates(tmp_path), interpreters(answer, answer))
     assert words in str(caught.value)
-    assert ("FAIRWEATHER_PYTHON" in str(caught.value)) == has_venv
+    assert ("FAIRWEATHER_PYTHON" in str(caught.value)) == bool(pip_wheel)
 
 
 def test_no_python_at_all(tmp_path):
@@ -178,7 +183,7 @@ def test_a_program_that_is_no_python_is_not_believed(tmp_path, text):
 
 @posix_only
 def test_a_python_without_venv_is_recognised(tmp_path):
-    answer = json.dumps({"version": [3, 12, 3], "venv": False})
+    answer = json.dumps({"version": [3, 12, 3], "pip_wheel": None})
     script(tmp_path / "bin/python3.12", f"echo '{answer}'")
     with pytest.raises(EnvironmentNotReadyError, match="python3-venv"):
         find_base_interpreter(RunningPython("linux", tmp_path, Path(), (3, 12)))

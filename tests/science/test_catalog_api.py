@@ -21,6 +21,7 @@ ABILITIES = [
     {"conforms_to": ("query", "sort"), "rejects": ("query",)},
     {"conforms_to": ("filter", "sort"), "rejects": ("filter", "sortby")},
     {"conforms_to": ("query", "sort"), "failures": 2},
+    {"conforms_to": ("query", "filter"), "rejects": ("filter",)},
     {"conforms_to": ("query",), "never_ends": True, "page_size": 100},
 ]
 FILTER = "grid:code = MGRS-33TWM and s2:nodata_pixel_percentage < 50"
@@ -105,7 +106,7 @@ def test_nothing_that_is_not_advertised_is_sent(scenes, serve_stac, find):
         ("x < 'b'", None),
         ("x like a%", None),
         ("x in (a, 5)", None),
-        ("x in (a, 'b')", {"x": {"in": ["a", "b"]}}),
+        ("x in (a, 'b')", None),
         ("gsd <= 10", {"gsd": {"lte": 10.0}}),
         ("gsd = ten", None),
     ],
@@ -194,7 +195,7 @@ def test_hrefs_of_an_api_are_absolute_and_never_local(make_item, serve_stac, fin
         "relative": "https://example.com/items/a.tif",
     }
     assert driver.startswith("https://")
-    assert any("assets were left out" in text for text in reporter.warnings)
+    assert any("assets left out" in text for text in reporter.warnings)
 
 
 def test_malformed_items_are_left_out_and_counted(make_item, serve_stac, find):

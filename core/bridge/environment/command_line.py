@@ -24,6 +24,9 @@ def main(arguments: List[str]) -> int:
     except FairweatherError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Cancelled; nothing half-made stays behind.", file=sys.stderr)
+        return 130
     _print_report(report)
     return 0 if report.ready else 1
 

@@ -29,7 +29,7 @@ from .report import HOW_TO_MAKE_IT, MANAGED, EnvironmentReport
 NOT_MADE = f"Fairweather's Python environment has not been made yet; {HOW_TO_MAKE_IT}."
 START_SECONDS = 20
 REMOVE_TRIES = 5
-_MANAGED_NAME = re.compile(r"[0-9a-f]{12}-py\d+\.\d+(\.removing)?")
+_MANAGED_NAME = re.compile(r"[0-9a-f]{12}-py\d+\.\d+")
 
 
 def find_worker_python(chosen: str = "") -> Path:

@@ -7,6 +7,7 @@ Whatever happens here, the caller marks the folder as whole or removes it.
 from __future__ import annotations
 
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List
@@ -24,6 +25,10 @@ from .package_settings import pip_environment, read_pip_settings, uv_environment
 MEASURE_EVERY = 10  # polls of the runner: measuring a large folder takes tens of milliseconds
 UV_START, PACKAGES_START, COMPILE_START = 8.0, 14.0, 85.0
 HASHED_WHEELS = ("--require-hashes", "--only-binary", ":all:")
+RUN_PIP = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
+)
 # The packages' own tests are two fifths of the source; nobody runs them here
 NOT_COMPILED = r"[/\\]tests?[/\\]"
 
@@ -53,7 +58,7 @@ class Installer:
         self.progress(1.0, f"Making a virtual environment with Python {self.base.version_text}")
         self._make_virtual_environment()
         self.progress(UV_START, "Fetching the installer uv")
-        settings = read_pip_settings(self._python("-m", "pip", "config", "list").output)
+        settings = read_pip_settings(self._pip("config", "list").output)
         if not (self._fetch_uv(settings) and self._install_with_uv(settings)):
             self._install_with_pip()
         self.progress(COMPILE_START, "Compiling byte code, so that every later start is quick")
@@ -65,13 +70,12 @@ class Installer:
         self._check(self.runner.run(make, self.base.environment()))
         if self.base.home:
             _point_to_standard_library(self.folder, self.base.home)
-        outcome = self._python("-m", "ensurepip", "--default-pip")
-        if not outcome.succeeded and not self._python("-c", "import ensurepip").succeeded:
+        outcome = self._python("-c", "import ssl")
+        if not outcome.succeeded:
             raise EnvironmentNotReadyError(
                 f"The Python at {self.base.executable} makes environments that do not start; "
                 f"{OWN_PYTHON_HINT}."
             )
-        self._check(outcome)
 
     def _fetch_uv(self, settings: Dict[str, str]) -> bool:
         """Whether the lock's uv is there now.
@@ -85,7 +89,7 @@ class Installer:
         install = ["install", *HASHED_WHEELS, "--requirement", str(requirements)]
         if users_own and self._uv(users_own, settings, install).succeeded:
             return True
-        return self._succeeded(self._python(*_pip_install(requirements)))
+        return self._succeeded(self._pip(*_install(requirements)))
 
     def _install_with_uv(self, settings: Dict[str, str]) -> bool:
         uv = str(environment_program(self.folder, "uv"))
@@ -93,10 +97,7 @@ class Installer:
             return False
         self.progress(PACKAGES_START, "Downloading and installing packages")
         sync = ["sync", *HASHED_WHEELS, str(self.lock.path)]
-        if not self._succeeded(self._uv(uv, settings, sync, self._watch_growth())):
-            return False
-        self._uv(uv, settings, ["uninstall", "pip", "setuptools"])  # 20 MB that only pip needed
-        return True
+        return self._succeeded(self._uv(uv, settings, sync, self._watch_growth()))
 
     def _uv(
         self,
@@ -109,14 +110,22 @@ class Installer:
         variables = {**own_cache, **uv_environment(self._variables(), settings)}
         variables["UV_COMPILE_BYTECODE"] = "0"  # done for both installers alike
         into = ["--python", str(environment_python(self.folder))]
-        options = uv_options(settings) if arguments[0] != "uninstall" else []
-        return self.runner.run([uv, "pip", *arguments, *into, *options], variables, on_wait)
+        command = [uv, "pip", *arguments, *into, *uv_options(settings)]
+        return self.runner.run(command, variables, on_wait)
 
     def _install_with_pip(self) -> None:
         self.progress(PACKAGES_START, "uv cannot be used here; installing with pip takes a minute")
         requirements = self.work / "pip-requirements.txt"
         requirements.write_text(self.lock.without("uv"), encoding="utf-8")
-        self._check(self._python(*_pip_install(requirements), on_wait=self._watch_growth()))
+        self._check(self._pip(*_install(requirements), on_wait=self._watch_growth()))
+
+    def _pip(self, *arguments: str, on_wait: Callable[[], None] = lambda: None) -> Outcome:
+        """Run the pip that came with Python, for the environment but not installed in it."""
+        folder = self.work / "pip"
+        if not folder.is_dir() and self.base.pip_wheel:
+            with zipfile.ZipFile(self.base.pip_wheel) as wheel:
+                wheel.extractall(folder)
+        return self._python("-c", RUN_PIP, str(folder), *arguments, on_wait=on_wait)
 
     def _python(self, *arguments: str, on_wait: Callable[[], None] = lambda: None) -> Outcome:
         command = [str(environment_python(self.folder)), "-I", *arguments]
@@ -165,10 +174,10 @@ class Installer:
         return measure
 
 
-def _pip_install(requirements: Path) -> List[str]:
+def _install(requirements: Path) -> List[str]:
     return [
-        *("-m", "pip", "install", *HASHED_WHEELS, "--no-deps"),
-        *("--no-compile", "--progress-bar", "off", "-r", str(requirements)),
+        *("install", *HASHED_WHEELS, "--no-deps", "--no-compile", "--progress-bar", "off"),
+        *("--requirement", str(requirements)),
     ]
 
 

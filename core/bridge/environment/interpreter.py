@@ -19,10 +19,18 @@ from ..clean_environment import clean_environment
 from ..errors import EnvironmentNotReadyError
 from .lock import OLDEST_PYTHON
 
-PROBE = (
-    "import importlib.util, json, sys; print(json.dumps({'version': sys.version_info[:3], "
-    "'venv': all(importlib.util.find_spec(name) for name in ('venv', 'ensurepip'))}))"
-)
+# Python brings a wheel of pip for new environments: in ensurepip, or where the distribution keeps
+# it. Debian takes venv and ensurepip out, into the package python3-venv.
+PROBE = """
+import glob, importlib.util, json, os, sys, sysconfig
+wheels = []
+ensurepip = importlib.util.find_spec("ensurepip")
+if ensurepip and importlib.util.find_spec("venv"):
+    bundled = os.path.join(os.path.dirname(ensurepip.origin), "_bundled")
+    for folder in (sysconfig.get_config_var("WHEEL_PKG_DIR"), bundled):
+        wheels += sorted(glob.glob(os.path.join(folder, "pip-*.whl"))) if folder else []
+print(json.dumps({"version": sys.version_info[:3], "pip_wheel": (wheels or [None])[0]}))
+"""
 PROBE_SECONDS = 20
 OWN_PYTHON_HINT = (
     "install one yourself with the packages of requirements.txt and name it in FAIRWEATHER_PYTHON"
@@ -48,13 +56,14 @@ class RunningPython:
 class BaseInterpreter:
     """A Python that was run.
 
+    ``pip_wheel`` is the pip that it gives to new environments, None where it cannot make any.
     ``home`` is what PYTHONHOME must say for it to start, where it cannot find its own standard
     library (QGIS's newer macOS bundles), else None.
     """
 
     executable: Path
     version: Tuple[int, int, int]
-    has_venv: bool
+    pip_wheel: Optional[Path]
     home: Optional[Path] = None
 
     @property
@@ -118,7 +127,7 @@ def find_base_interpreter(
         )
         if interpreter is None:
             continue
-        if interpreter.version >= OLDEST_PYTHON and interpreter.has_venv:
+        if interpreter.version >= OLDEST_PYTHON and interpreter.pip_wheel:
             return interpreter
         working.append(interpreter)
     raise EnvironmentNotReadyError(_why_none(working))
@@ -126,7 +135,7 @@ def find_base_interpreter(
 
 def probe_interpreter(path: Path, home: Optional[Path]) -> Optional[BaseInterpreter]:
     """The interpreter at ``path`` if it starts (with PYTHONHOME ``home``), else None."""
-    unknown = BaseInterpreter(path, (0, 0, 0), has_venv=False, home=home)
+    unknown = BaseInterpreter(path, (0, 0, 0), None, home)
     try:
         answer = subprocess.run(  # nosec B603: a Python of this machine, with arguments of our own
             unknown.command("-c", PROBE),
@@ -139,9 +148,10 @@ def probe_interpreter(path: Path, home: Optional[Path]) -> Optional[BaseInterpre
         )
         content = json.loads(answer.stdout)
         major, minor, micro = content["version"]
+        pip_wheel = Path(content["pip_wheel"]) if content["pip_wheel"] else None
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
         return None
-    return BaseInterpreter(path, (major, minor, micro), bool(content["venv"]), home)
+    return BaseInterpreter(path, (major, minor, micro), pip_wheel, home)
 
 
 def _windows_places(python: RunningPython) -> List[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import shapely
-from pystac_client.conformance import ConformanceClasses
 from pystac_client.exceptions import APIError
 from pystac_client.item_search import ItemSearch
 from pystac_client.stac_api_io import StacApiIO
@@ -32,6 +32,7 @@ MOST_PARTS = 50
 # A GET request's address has room for a few corners only.
 MOST_VERTICES_BY_GET = 40
 REJECTED = (400, 422, 501)
+CQL2_CLASSES = ("cql2-json", "basic-cql2")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class StacApi:
     @property
     def understands_comparisons(self) -> bool:
         """Whether comparisons are sent at all."""
-        return self._method != "GET" and (self._has_query or self._has_cql2)
+        return self._method != "GET" and (self._has_cql2 or self._conforms_to("query"))
 
     def pages(self, question: Question, items_per_page: int = ITEMS_PER_PAGE) -> Iterator[Page]:
         """The answer to ``question``, page by page; a page without a new item ends it.
@@ -140,17 +141,15 @@ class StacApi:
         )
 
     @property
-    def _has_query(self) -> bool:
-        return self._conforms_to(ConformanceClasses.QUERY)
-
-    @property
     def _has_cql2(self) -> bool:
-        return self._conforms_to(ConformanceClasses.FILTER) and any(
-            "cql2-json" in uri for uri in self._conformance
+        return self._conforms_to("filter") and all(
+            any(uri.endswith(f"/{name}") for uri in self._conformance) for name in CQL2_CLASSES
         )
 
-    def _conforms_to(self, conformance: ConformanceClasses) -> bool:
-        return any(conformance.pattern.match(uri) for uri in self._conformance)
+    def _conforms_to(self, extension: str) -> bool:
+        # Every extension has a version of its own; pystac-client's own test knows 1.0 only.
+        pattern = rf"https://api\.stacspec\.org/v1\.[^/]+/item-search#{extension}"
+        return any(re.fullmatch(pattern, uri) for uri in self._conformance)
 
     @property
     def _method(self) -> str | None:
@@ -184,12 +183,13 @@ class StacApi:
     def _comparisons(self, comparisons: tuple[Comparison, ...]) -> dict[str, Any]:
         if not comparisons or not self.understands_comparisons:
             return {}
-        if self._has_query:
-            return {"query": query(comparisons)}
-        return {"filter": cql2_filter(comparisons), "filter_lang": "cql2-json"}
+        if self._has_cql2:
+            return {"filter": cql2_filter(comparisons), "filter_lang": "cql2-json"}
+        body = query(comparisons)
+        return {"query": body} if body else {}
 
     def _order(self, question: Question) -> dict[str, Any]:
-        if not question.in_order or not self._conforms_to(ConformanceClasses.SORT):
+        if not question.in_order or not self._conforms_to("sort"):
             return {}
         return {"sortby": [{"field": "properties.datetime", "direction": "asc"}]}
 

@@ -8,20 +8,21 @@ from typing import Any
 
 from ...bridge.scene_filter import Comparison, FilterValue
 
-QUERY_OPERATORS = {"=": "eq", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte", "in": "in"}
+# Not every server with the query extension knows its "in".
+QUERY_OPERATORS = {"=": "eq", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 
 
 def query(comparisons: Sequence[Comparison]) -> dict[str, dict[str, Any]]:
     """The comparisons as the body of the query extension.
 
-    It has room for one value of an operator and a property; what does not fit is left to the
-    client's own check.
+    It has room for one value of an operator and a property; what does not fit, and ``in``, is left
+    to the client's own check. So it may be empty.
     """
     body: dict[str, dict[str, Any]] = defaultdict(dict)
     for comparison in comparisons:
-        values = [_json_value(value) for value in comparison.values]
-        name = QUERY_OPERATORS[comparison.operator]
-        body[comparison.property].setdefault(name, values if name == "in" else values[0])
+        name = QUERY_OPERATORS.get(comparison.operator)
+        if name is not None:
+            body[comparison.property].setdefault(name, _json_value(comparison.values[0]))
     return dict(body)
 
 

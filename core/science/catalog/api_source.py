@@ -38,7 +38,8 @@ class ApiSource(SearchedSource):
         """
         question = _question(conditions)
         if self._api.understands_comparisons:
-            self._sent = tuple(itertools.chain(*conditions.sendable().values()))
+            groups = conditions.sendable()
+            self._sent = tuple(itertools.chain(*(group.comparisons for group in groups)))
         try:
             yield from self._ask(replace(question, comparisons=self._sent))
         except QuestionRejectedError:
@@ -56,22 +57,19 @@ class ApiSource(SearchedSource):
         return self._api.collection_names()
 
     def dropped_unseen(self, conditions: Conditions) -> list[tuple[str, int]]:
-        """How many scenes each parameter that was sent left out, if the API counts for us."""
+        """How many scenes each parameter that was sent left out, if the API tells numbers."""
         if self._matched is None or not self._sent:
             return []
         question = _question(conditions)
         groups = conditions.sendable()
         before = self._api.count(question)
         dropped = []
-        for number, (parameter, comparisons) in enumerate(groups.items(), start=1):
-            question = replace(question, comparisons=question.comparisons + comparisons)
+        for number, group in enumerate(groups, start=1):
+            question = replace(question, comparisons=question.comparisons + group.comparisons)
             is_last = number == len(groups)
             after = self._matched if is_last else self._api.count(question)
             if before is not None and after is not None and before > after:
-                words = " and ".join(map(str, comparisons))
-                dropped.append(
-                    (f"{parameter}: not {words} (told by the catalogue)", before - after)
-                )
+                dropped.append((f"{group.reason} (told by the catalogue)", before - after))
             before = after
         return dropped
 

@@ -40,6 +40,14 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Sendable:
+    """Comparisons that a server may check too, and why a scene that fails them is dropped."""
+
+    reason: str
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True)
 class Period:
     """Whole days in UTC, both included."""
 
@@ -91,21 +99,27 @@ class Conditions:
             names = ",".join(map(str, self.months))
             checks.append(Condition("MONTHS", f"not in the months {names}", self._is_in_months))
         if self.has_cloud_limit:
-            fault = f"not below {self.max_cloud:g} % cloud"
-            checks.append(Condition("MAX_CLOUD", fault, self._is_clear_enough))
+            checks.append(Condition("MAX_CLOUD", self._cloud_fault, self._is_clear_enough))
         for comparison in self.comparisons:
             checks.append(Condition("FILTER", f"not {comparison}", _checker(comparison)))
         return checks
 
-    def sendable(self) -> dict[str, tuple[Comparison, ...]]:
-        """By parameter, the comparisons whose values have one certain type on any server.
+    def sendable(self) -> list[Sendable]:
+        """The comparisons whose values have one certain type on any server.
 
         Servers order text by rules of their own and disagree on ``!=``, so neither is sent.
         """
         certain = tuple(one for one in self.comparisons if _is_certain(one))
         cloud = Comparison(CLOUD_COVER, "<", (FilterValue(f"{self.max_cloud!r}"),))
-        groups = {"MAX_CLOUD": (cloud,) if self.has_cloud_limit else (), "FILTER": certain}
-        return {parameter: comparisons for parameter, comparisons in groups.items() if comparisons}
+        groups = [
+            Sendable(f"MAX_CLOUD: {self._cloud_fault}", (cloud,) if self.has_cloud_limit else ()),
+            Sendable(f"FILTER: not {' and '.join(map(str, certain))}", certain),
+        ]
+        return [group for group in groups if group.comparisons]
+
+    @property
+    def _cloud_fault(self) -> str:
+        return f"not below {self.max_cloud:g} % cloud"
 
     def _is_in_collection(self, candidate: Candidate) -> bool:
         return candidate.item.get("collection") in (None, self.collection)

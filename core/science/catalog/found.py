@@ -57,7 +57,12 @@ def to_items(
             malformed.append(f"{candidate.id} ({error})")
     if left_out:
         reporter.warning(
-            f"{left_out} assets were left out: their addresses are neither http(s) nor cloud "
-            "storage, or are special paths of GDAL, which a catalogue must not name."
+            f"{count_of(left_out, 'asset')} left out, having an address that is neither http(s) "
+            "nor cloud storage, or is a special path of GDAL, which a catalogue must not name."
         )
     return tuple(items)
+
+
+def count_of(count: int, singular: str, plural: str = "") -> str:
+    """``1 scene``, ``2 scenes``."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"

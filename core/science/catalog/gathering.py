@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...bridge.errors import CatalogError
 from .candidates import Candidate, read_candidate
-from .found import DroppedScenes, FoundScenes, to_items
+from .found import DroppedScenes, FoundScenes, count_of, to_items
 from .source import RawItem, SearchedSource
 from .twins import newest_of_twins
 
@@ -69,8 +69,3 @@ def finish(
             f"could not be read; the first: {source.unreadable[0]}"
         )
     return FoundScenes(items, tuple(dropped), source.title, source.location)
-
-
-def count_of(count: int, singular: str, plural: str = "") -> str:
-    """``1 scene``, ``2 scenes``."""
-    return f"{count} {singular if count == 1 else plural or singular + 's'}"

@@ -10,8 +10,8 @@ from ...bridge.errors import InvalidRequestError, NoScenesError
 from ...bridge.profiles import CollectionProfile
 from ..area import AreaOfInterest
 from .documents import DocumentReader
-from .found import DroppedScenes, FoundScenes
-from .gathering import count_of, finish, read_candidates
+from .found import DroppedScenes, FoundScenes, count_of
+from .gathering import finish, read_candidates
 from .hrefs import read_location
 from .static import StaticSource
 

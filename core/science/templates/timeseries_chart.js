@@ -35,15 +35,20 @@
     return [low - around, high + around];
   }
 
+  // The first and the last day of all sites, in one scale; null where no site has a day.
   function allTimes() {
     const times = [];
     data.sites.forEach((one) => one.series.forEach((s) => {
       if (s && s.times.length) times.push(s.times[0], s.times[s.times.length - 1]);
     }));
-    if (!times.length) return [0, DAY];
-    const [from, to] = range(times, 0.01);
-    return to - from < 20 * DAY ? [from - 10 * DAY, to + 10 * DAY] : [from, to];
+    if (!times.length) return null;
+    const from = Math.min.apply(null, times);
+    const to = Math.max.apply(null, times);
+    const around = Math.max((to - from) * 0.01, to - from < 20 * DAY ? 10 * DAY : 0);
+    return [from - around, to + around];
   }
+
+  const days = allTimes();
 
   function numberTicks(low, high, most) {
     const rough = (high - low) / most;
@@ -60,7 +65,7 @@
   // Ticks on days, months or years; the first one and each January name the year below.
   function dateTicks(from, to, most) {
     const ticks = [];
-    const days = (to - from) / DAY;
+    const length = (to - from) / DAY;
     let named = null;
     function add(minutes, label) {
       if (minutes < from || minutes > to) return;
@@ -68,15 +73,15 @@
       ticks.push({ at: minutes, label: label, below: year !== named ? String(year) : "" });
       named = year;
     }
-    if (days / most <= 14) {
-      const step = [1, 2, 7, 14].find((size) => days / size <= most) || 14;
+    if (length / most <= 14) {
+      const step = [1, 2, 7, 14].find((size) => length / size <= most) || 14;
       for (let day = Math.ceil(from / DAY); day * DAY <= to; day += step) {
         const start = date(day * DAY);
         add(day * DAY, start.getUTCDate() + " " + MONTHS[start.getUTCMonth()]);
       }
       return ticks;
     }
-    const step = [1, 2, 3, 6, 12, 24, 60, 120].find((size) => days / 30.44 / size <= most) || 240;
+    const step = [1, 2, 3, 6, 12, 24, 60, 120].find((size) => length / 30.44 / size <= most) || 240;
     let month = Math.floor(date(from).getUTCFullYear() * 12 / step) * step;
     for (let start = 0; start <= to; month += step) {
       const year = Math.floor(month / 12);
@@ -87,12 +92,13 @@
     return ticks;
   }
 
-  function drawAxes(svg, box, x, y, times, values, small) {
-    numberTicks(values[0], values[1], small ? 3 : 6).forEach((tick) => {
+  function drawAxes(svg, box, x, y, values, small) {
+    numberTicks(values[0], values[1], small ? 4 : 6).forEach((tick) => {
       element(svg, "path", { class: "grid", d: "M" + box.left + " " + y(tick.at) + "H" + box.right });
       element(svg, "text", { x: box.left - 6, y: y(tick.at) + 4, "text-anchor": "end" }, tick.label);
     });
-    dateTicks(times[0], times[1], (box.right - box.left) / (small ? 58 : 72)).forEach((tick) => {
+    const most = (box.right - box.left) / (small ? 58 : 72);
+    (days ? dateTicks(days[0], days[1], most) : []).forEach((tick) => {
       element(svg, "path", { class: "axis", d: "M" + x(tick.at) + " " + box.bottom + "v5" });
       const place = { x: x(tick.at), y: box.bottom + 18, "text-anchor": "middle" };
       element(svg, "text", place, tick.label);
@@ -136,12 +142,11 @@
     while (svg.firstChild) svg.removeChild(svg.firstChild);
     svg.setAttribute("viewBox", "0 0 " + width + " " + height);
     const box = { left: 46, right: width - 10, top: 8, bottom: height - 38 };
-    const times = allTimes();
     const scale = (domain, from, to) => (number) =>
       Math.round((from + (number - domain[0]) / (domain[1] - domain[0]) * (to - from)) * 10) / 10;
-    const x = scale(times, box.left, box.right);
+    const x = scale(days || [0, DAY], box.left, box.right);
     const y = scale(values, box.bottom - 8, box.top);
-    drawAxes(svg, box, x, y, times, values, small);
+    drawAxes(svg, box, x, y, values, small);
     if (s) {
       drawLine(svg, s, x, y);
       drawDays(svg, s, box, x, y, small);
@@ -159,9 +164,9 @@
     const width = Math.max(320, at("holder").clientWidth || 900);
     const height = Math.round(Math.min(460, Math.max(260, width * 0.45)));
     const clear = s ? s.values.filter(isNumber).length : 0;
-    const days = s ? s.values.length : 0;
+    const all = s ? s.values.length : 0;
     at("caption").textContent = data.sites[site].name + " · " + data.indices[index] + " · " +
-      clear + " of " + days + (days === 1 ? " scene day" : " scene days") + " with a value";
+      clear + " of " + all + (all === 1 ? " scene day" : " scene days") + " with a value";
     drawn = draw(chart, s, width, height, range(valuesOf(s), 0.06), false);
     at("site").value = site;
     at("previous").disabled = site === 0;

@@ -32,8 +32,8 @@ class Chart:
     """A run's charts: ``series`` site by site, each site's indices in the order asked for.
 
     ``site_count`` is the number of sites of the run, of which ``series`` may hold only the first.
-    ``description`` is a sentence for below the title; ``notes`` (attribution, licence, how it was
-    made) go to the foot.
+    ``description`` is a sentence for below the title; ``notes`` go to the foot, the data's
+    attribution first (the image shows only that one, and holds the others as its metadata).
     """
 
     title: str

@@ -35,8 +35,9 @@ def write_chart_image(target: Path, chart: Chart, scratch: Path) -> None:
     Raises:
         OutputError: ``target`` cannot be written.
     """
-    # A user's own matplotlib settings are for the user's figures.
-    with mpl.rc_context(mpl.rcParamsDefault), whole_file(target, scratch) as part:
+    with mpl.rc_context(), whole_file(target, scratch) as part:
+        # A user's own matplotlib settings are for the user's figures.
+        mpl.rcdefaults()
         draw_chart(chart).savefig(
             part,
             format="png",
@@ -52,7 +53,7 @@ def write_chart_image(target: Path, chart: Chart, scratch: Path) -> None:
 def draw_chart(chart: Chart) -> Figure:
     """The figure of the image, on matplotlib's own canvas: no window and no global state."""
     panels = chart.series[:MOST_PANELS]
-    columns = min(len(panels), PANELS_IN_A_ROW) or 1
+    columns = _column_count(panels)
     rows = math.ceil(len(panels) / columns) or 1
     size = (10, 5) if len(panels) < 2 else (4.6 * columns, 2.9 * rows + 1)
     figure = Figure(figsize=size, layout="constrained")
@@ -63,6 +64,8 @@ def draw_chart(chart: Chart) -> Figure:
     labels = site_labels(chart)
     for axes, one in zip(grid.flat, panels, strict=False):
         _draw_series(axes, one, labels[one.site_id])
+    for axes in grid.flat[: len(panels)]:
+        axes.xaxis.set_visible(any(one.observations.times.size for one in panels))
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     _show_dates_in_each_column(grid, len(panels))
@@ -70,9 +73,17 @@ def draw_chart(chart: Chart) -> Figure:
     return figure
 
 
+def _column_count(panels: tuple[ChartedSeries, ...]) -> int:
+    """Three side by side, two where that fills the rows; two or three indices side by side."""
+    indices = len({one.index for one in panels})
+    if 1 < indices <= PANELS_IN_A_ROW:
+        return indices
+    return {0: 1, 1: 1, 2: 2, 4: 2}.get(len(panels), PANELS_IN_A_ROW)
+
+
 def _draw_series(axes: Axes, one: ChartedSeries, label: str) -> None:
     values = one.observations.values
-    times = date2num(one.observations.times)
+    times = date2num(one.observations.times)  # type: ignore[no-untyped-call]
     clear = np.isfinite(values)
     axes.plot(times[clear], values[clear], "o", color=BLUE, markersize=3.2, alpha=0.8, zorder=3)
     axes.plot(
@@ -86,9 +97,12 @@ def _draw_series(axes: Axes, one: ChartedSeries, label: str) -> None:
             autolim=True,
         )  # fmt: skip
     axes.autoscale_view()
-    locator = AutoDateLocator(minticks=3, maxticks=8)
+    if not clear.any():
+        axes.text(0.5, 0.5, "no value", transform=axes.transAxes, ha="center", color=GREY)
+    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
     axes.grid(visible=True, axis="y", color="#E3E8EA", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -100,7 +114,8 @@ def _draw_series(axes: Axes, one: ChartedSeries, label: str) -> None:
 
 def _segments(one: ChartedSeries, observed: bool) -> list[np.ndarray]:
     """The smoothed line's pieces from step to step; ``observed``: between two observed steps."""
-    points = np.column_stack([date2num(one.series.times), one.series.smoothed])
+    times = date2num(one.series.times)  # type: ignore[no-untyped-call]
+    points = np.column_stack([times, one.series.smoothed])
     there = np.isfinite(one.series.smoothed)
     has_value = np.isfinite(one.series.value)
     wanted = there[:-1] & there[1:] & ((has_value[:-1] & has_value[1:]) == observed)
@@ -123,7 +138,7 @@ def _write_around(figure: Figure, chart: Chart, panels: int) -> None:
     more = f"{others:,} more series are not drawn" if others else ""
     if unseen_sites:
         more = f"{chart.site_count:,} sites, of which the first are drawn"
-    words = [_short(text, 150) for text in (chart.description, more) if text]
+    words = [_short(text, 150) for text in (chart.description, more, *chart.notes[:1]) if text]
     figure.supxlabel("\n".join(words), fontsize=8, x=0.01, ha="left", parse_math=False)
     figure.legend(handles=_legend(), loc="outside upper right", ncols=4, fontsize=7, frameon=False)
 
@@ -133,10 +148,11 @@ def _legend() -> list[Line2D]:
         Line2D([], [], color=BLUE, marker="o", linestyle="", markersize=4, label="observed"),
         Line2D([], [], color=GREY, marker="|", linestyle="", label="cloudy day"),
         Line2D([], [], color=VERMILION, label="smoothed"),
-        Line2D([], [], color=VERMILION, linestyle=(0, (1, 1.6)), label="no observation"),
+        Line2D([], [], color=VERMILION, linestyle=(0, (1, 1.6)), label="step without observation"),
     ]
 
 
 def _short(text: str, length: int = LONGEST_LABEL) -> str:
-    words = " ".join(text.split())
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    words = " ".join(printable.split())
     return words if len(words) <= length else f"{words[: length - 1]}…"

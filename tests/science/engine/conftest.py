@@ -5,6 +5,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -101,20 +102,20 @@ class SceneMaker:
         href = self.file(pixels, grid, overviews=overviews)
         return SourceBand(href, nodata, scale, offset, geobox, str(pixels.dtype))
 
-    def scene(self, day, bands, scl=None, grid=None, *, id=None, hour=10, **options) -> Scene:
+    def scene(self, day, bands, scl=None, grid=None, *, name=None, hour=10, **options) -> Scene:
         """A scene of ``day`` (of May 2023) with ``bands`` as arrays or sources, and its mask."""
         grid = grid or Grid()
         moment = datetime(2023, 5, 1, hour, tzinfo=timezone.utc) + timedelta(days=day - 1)
         sources = {
-            name: pixels
+            band: pixels
             if isinstance(pixels, SourceBand)
             else self.source(np.asarray(pixels), grid, **options)
-            for name, pixels in bands.items()
+            for band, pixels in bands.items()
         }
         if scl is not None and not isinstance(scl, SourceBand):
             scl = self.source(np.asarray(scl, np.uint8), grid, scale=1.0, offset=0.0)
-        name = id or f"scene-{day:02d}-{self.number}"
-        return Scene(name, moment, sources, scl, "made up", {})
+        name = name or f"scene-{day:02d}-{self.number}"
+        return Scene(name, moment, shapely.Polygon(), sources, scl, "made up", {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -327,3 +328,9 @@ def same():
 @pytest.fixture(scope="session")
 def median_of():
     return nan_median
+
+
+@pytest.fixture(scope="session")
+def parts():
+    """The classes of this file, for scenes that several tests share."""
+    return SimpleNamespace(SceneMaker=SceneMaker, Engine=Engine, Grid=Grid)

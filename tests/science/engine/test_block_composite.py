@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import shapely
 from fairweather.core.bridge.errors import ReadError
+from fairweather.core.science.encoding import CommonEncoding
+from fairweather.core.science.formula import parse_formula
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
@@ -61,7 +63,7 @@ def test_two_zones_by_the_centre_of_every_pixel(
     made = [
         scenes.scene(
             day, {"red": noise(day * 10 + n, (160, 160))}, classes(day + n, (160, 160)), where,
-            id=f"{day}-{n}",
+            name=f"{day}-{n}",
         )
         for day in (1, 2, 3)
         for n, where in enumerate((west, east))
@@ -119,8 +121,8 @@ def test_the_mask_is_fused_by_its_own_nodata(scenes, engine, grid):
 
 
 def test_of_scenes_at_one_time_the_lower_id_is_first(scenes, engine, grid):
-    b = scenes.scene(1, {"red": [[200]]}, id="B")
-    a = scenes.scene(1, {"red": [[100]]}, id="A")
+    b = scenes.scene(1, {"red": [[200]]}, name="B")
+    a = scenes.scene(1, {"red": [[100]]}, name="A")
     found = engine.compose([b, a], grid(shape=(1, 1)).box(), masked=None, is_extent=True)
     np.testing.assert_allclose(found.bands["red"], [[0.01]], atol=1e-7)
 
@@ -297,9 +299,6 @@ def test_a_zero_denominator_is_no_data_and_nothing_is_clipped(scenes, engine, gr
 @settings(max_examples=200, deadline=None)
 def test_indices_are_exact_in_the_integers(pairs):
     # The formula on exact reflectances against rational arithmetic, for the default offset.
-    from fairweather.core.science.encoding import CommonEncoding
-    from fairweather.core.science.formula import parse_formula
-
     encoding = CommonEncoding(1e-4, -0.1, "stored")
     nir, red = (np.array(column, np.uint16) for column in zip(*pairs, strict=True))
     found = parse_formula("(nir - red) / (nir + red)").evaluate(
@@ -332,7 +331,7 @@ def test_days_without_a_clear_pixel_inside_are_not_read(scenes, engine, grid):
     triangle = Polygon([(500_100, 4_999_800), (500_290, 4_999_800), (500_290, 4_999_950)])
     found = engine.compose(made, triangle)
     assert np.isfinite(found.bands["red"]).any()
-    with pytest.raises(ReadError, match="file.tif"):
+    with pytest.raises(ReadError, match=r"file\.tif"):
         engine.compose(made, grid().box())
 
 
@@ -428,14 +427,8 @@ def test_a_coarse_output_reads_overviews(
 
 
 @pytest.fixture(scope="module")
-def many_blocks(tmp_path_factory):
-    """Twelve days in two zones with gaps, and the composite of it in one block."""
-    from importlib import util
-    from pathlib import Path
-
-    spec = util.spec_from_file_location("engine_parts", Path(__file__).with_name("conftest.py"))
-    parts = util.module_from_spec(spec)
-    spec.loader.exec_module(parts)
+def many_blocks(tmp_path_factory, parts):
+    """Twelve days in two zones with gaps, and the polygon to make a composite of."""
     folder = tmp_path_factory.mktemp("blocks")
     maker, engine = parts.SceneMaker(folder), parts.Engine(folder)
     shape = (150, 170)

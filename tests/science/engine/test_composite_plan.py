@@ -23,12 +23,9 @@ def made(scenes):
 @pytest.mark.parametrize("days", [1, 3])
 def test_as_many_dask_tasks_as_blocks_whatever_the_scenes(made, engine, grid, edge, blocks, days):
     keys = []
-    with Callback(pretask=lambda key, dsk, state: keys.append(key)):
+    with Callback(pretask=lambda key, *_: keys.append(key)):
         found = engine.compose(made[:days], grid().box(), edge=edge)
-    assert (
-        len(keys) == blocks == found.plan.block_count if edge == found.plan.block_plan.edge else 1
-    )
-    assert len(keys) == blocks
+    assert len(keys) == blocks == found.plan.block_count
 
 
 @pytest.mark.parametrize("edge", [5, 8, 24, 100])
@@ -54,7 +51,7 @@ def test_a_block_has_only_the_days_that_touch_it(scenes, engine, grid):
 
 
 def test_scenes_outside_the_raster_are_named_and_not_used(made, scenes, engine, grid):
-    away = scenes.scene(2, {"red": noise(9)}, grid=grid(left=600_000.0), id="away")
+    away = scenes.scene(2, {"red": noise(9)}, grid=grid(left=600_000.0), name="away")
     plan = engine.plan([*made, away], grid().box(inset=1))
     assert plan.outside == ("away",)
     assert {scene.id for scene in plan.scenes} == {scene.id for scene in made}
@@ -113,9 +110,9 @@ def test_an_extent_of_another_crs_becomes_its_bounding_rectangle(made, engine):
 
 def test_a_scene_across_the_antimeridian_in_degrees(scenes, engine, grid):
     # UTM zone 1 begins at 180° west; the scene reaches over it to the other side.
-    zone1 = grid(left=220_000.0, size=100.0, shape=(200, 300), crs="EPSG:32601")
+    zone1 = grid(left=250_000.0, size=100.0, shape=(200, 300), crs="EPSG:32601")
     made = [scenes.scene(1, {"red": noise(1, (200, 300))}, grid=zone1)]
-    for west in (-179.95, 179.6):
+    for west in (-179.95, 179.88):
         found = engine.compose(
             made, shapely.box(west, 45.0, west + 0.05, 45.05), area_crs="EPSG:4326",
             crs="EPSG:4326", resolution=0.001, masked=None, edge=30,

@@ -22,7 +22,7 @@ def test_bands_are_listed_once_in_order():
         ("nir - red * 2", lambda nir, red: nir - red * 2),
         ("-nir + -(red - 1.5)", lambda nir, red: -nir + 1.5 - red),
         ("2.5 * (nir - red) / (nir + 2.4 * red + 1)", None),
-        ("1e3 * nir / 4", lambda nir, red: 250.0 * nir),
+        ("1e3 * nir / 4", lambda nir, _: 250.0 * nir),
     ],
 )
 def test_evaluates_as_arithmetic(text, function):

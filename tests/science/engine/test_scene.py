@@ -148,7 +148,7 @@ def test_the_mask_has_no_scale():
 
 def test_real_items_of_both_collections(shared_data):
     content = json.loads((shared_data / "stac/e84_sentinel-2-c1-l2a.json").read_text())
-    features = content["features"] if "features" in content else content
+    features = content["features"]
     found, incomplete = read_scenes(
         [pystac.Item.from_dict(feature) for feature in features],
         find_profile("sentinel-2-c1-l2a"), ("red", "swir16"), True,

@@ -10,10 +10,12 @@ from fairweather.core.science.scene_days import group_by_solar_day, read_day
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from odc.stac.model import ParsedItem
+from shapely import Polygon
 
 
-def scene(moment, id="a"):
-    return Scene(id, moment, {}, None, "", {})
+def scene(moment, name="a"):
+    return Scene(name, moment, Polygon(), {}, None, "", {})
 
 
 @given(st.lists(st.integers(0, 5 * 24 * 60 - 1), min_size=1, max_size=12), st.floats(-180, 180))
@@ -35,8 +37,6 @@ def test_days_are_utc_and_whole_hours_of_longitude(minutes, longitude):
 
 @pytest.mark.parametrize("longitude", [-179.9, -105.0, -14.9, 0.0, 14.9, 15.0, 104.9, 179.9])
 def test_days_are_odc_stacs(longitude):
-    from odc.stac.model import ParsedItem
-
     for hour in range(24):
         moment = datetime(2023, 5, 1, hour, 30, tzinfo=timezone.utc)
         item = ParsedItem.__new__(ParsedItem)

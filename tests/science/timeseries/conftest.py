@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from fairweather.core.bridge.series_recipe import SeriesRecipe
 from fairweather.core.science.timeseries.chart import Chart, ChartedSeries
 from fairweather.core.science.timeseries.series import Observations, make_series
@@ -12,7 +11,7 @@ from fairweather.core.science.timeseries.series import Observations, make_series
 def make_charted():
     """A year and more of one index at one site, with a cloudy winter."""
 
-    def make(number=0, name="Field", index="NDVI", recipe=SeriesRecipe(max_gap=45), days=160):  # noqa: B008
+    def make(number=0, name="Field", index="NDVI", days=160):
         numbers = np.random.default_rng(number)
         offsets = np.arange(days) * 5 // 2
         times = np.datetime64("2023-01-03T10:12", "ns") + offsets.astype("timedelta64[D]").astype(
@@ -26,7 +25,7 @@ def make_charted():
         clear[numbers.random(days) < 0.4] = 0
         values[clear == 0] = np.nan
         observations = Observations(times, values)
-        (series,) = make_series([observations], recipe)
+        (series,) = make_series([observations], SeriesRecipe(max_gap=45))
         return ChartedSeries(str(number), name, index, observations, clear, all_pixels, series)
 
     return make

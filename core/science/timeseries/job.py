@@ -1,0 +1,166 @@
+"""The time series job: search, read, make series, write tables and charts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import datetime, timezone
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from ...bridge.request import TimeSeriesRequest
+from ...bridge.series_recipe import check_series_recipe
+from ..reporter import Reporter, StageProgress
+from ..whole_file import whole_file
+from .chart import Chart, ChartedSeries
+from .inputs import TimeSeriesInputs, prepare_time_series
+from .observing import BlockObservations, observe_block
+from .series import Observations, Series, make_series
+from .site_blocks import SiteBlock
+from .sites import LocatedSite
+from .tables import (
+    OBSERVATION_FIELDS,
+    SERIES_FIELDS,
+    SITE_FIELDS,
+    SiteIndex,
+    observation_rows,
+    series_rows,
+    site_rows,
+    write_table,
+)
+
+MOST_CHARTED_SITES = 500
+
+
+def run_time_series(
+    request: TimeSeriesRequest, reporter: Reporter, scratch: Path
+) -> dict[str, object]:
+    """Make the series that ``request`` asks for; the algorithm's outputs by name.
+
+    Raises:
+        FairweatherError: of any type, before an output appears.
+    """
+    check_series_recipe(request.recipe)
+    inputs = prepare_time_series(request, reporter)
+    with ThreadPoolExecutor(inputs.reads_at_once, thread_name_prefix="read") as readers:
+        found = _observe(inputs, reporter, readers)
+    reporter.progress(90, "Making the series")
+    observed = sum(int(np.isfinite(one.observations.values).any()) for one in found)
+    if not observed:
+        reporter.warning(
+            "No site was clear on any day; choose more dates, a higher MAX_CLOUD or a lower "
+            "MIN_CLEAR."
+        )
+    _write_tables(request, found, scratch)
+    if request.chart or request.chart_image:
+        reporter.progress(95, "Drawing the charts")
+        _write_charts(request, inputs, found, scratch)
+    reporter.progress(100, "Done")
+    return {
+        "SITE_COUNT": len(inputs.sites),
+        "OBSERVATION_COUNT": sum(int(np.isfinite(one.observations.values).sum()) for one in found),
+        "OUTPUT_CHART": request.chart,
+        "OUTPUT_CHART_IMAGE": request.chart_image,
+    }
+
+
+def _observe(inputs: TimeSeriesInputs, reporter: Reporter, readers: Executor) -> list[SiteIndex]:
+    """Every index at every site, in the sites' order."""
+    blocks = inputs.plan.blocks
+    days = sum(len(block.days) for block in blocks)
+    progress = StageProgress(reporter, 10, 90, days, "Reading", "scene days")
+    found: dict[tuple[int, int], SiteIndex] = {}
+    for block in blocks:
+        for index, observed in enumerate(observe_block(block, inputs.recipe, readers, progress)):
+            for number, site_id in enumerate(block.site_ids):
+                found[site_id, index] = _site_index(
+                    inputs, block, observed, number, inputs.recipe.indices[index].name
+                )
+    return [
+        found.get((site.id, index)) or _without_scene(site, band.name)
+        for site in inputs.sites
+        for index, band in enumerate(inputs.recipe.indices)
+    ]
+
+
+def _site_index(
+    inputs: TimeSeriesInputs, block: SiteBlock, observed: BlockObservations, number: int, name: str
+) -> SiteIndex:
+    site_id = block.site_ids[number]
+    own = block.has_day[:, number]
+    days = inputs.plan.days_by_site[site_id]
+    return SiteIndex(
+        site=inputs.site_by_id[site_id],
+        index=name,
+        observations=Observations(
+            np.array([_utc_without_zone(day.moment) for day in days], "datetime64[us]"),
+            observed.values[own, number],
+        ),
+        clear_pixels=observed.clear_pixels[own, number],
+        all_pixels=int(block.pixel_counts[number]),
+        item_ids=[" ".join(scene.id for scene in day.scenes) for day in days],
+    )
+
+
+def _utc_without_zone(moment: datetime) -> datetime:
+    """The moment in UTC as NumPy takes it."""
+    return moment.astimezone(timezone.utc).replace(tzinfo=None)
+
+
+def _without_scene(site: LocatedSite, name: str) -> SiteIndex:
+    nothing = Observations(np.empty(0, "datetime64[us]"), np.empty(0))
+    return SiteIndex(site, name, nothing, np.empty(0, np.int64), 0, ())
+
+
+def _write_tables(request: TimeSeriesRequest, found: list[SiteIndex], scratch: Path) -> None:
+    tables: dict[str, tuple[Sequence[str], Iterable[Sequence[object]]]] = {
+        request.observations: (OBSERVATION_FIELDS, observation_rows(found)),
+        request.series: (SERIES_FIELDS, series_rows(_with_series(request, found))),
+        request.site_summary: (SITE_FIELDS, site_rows(found)),
+    }
+    for name, (fields, rows) in tables.items():
+        if name:
+            with whole_file(Path(name), scratch) as part:
+                write_table(part, fields, rows)
+
+
+def _with_series(
+    request: TimeSeriesRequest, found: list[SiteIndex]
+) -> Iterator[tuple[SiteIndex, Series]]:
+    series = make_series((one.observations for one in found), request.recipe)
+    return zip(found, series, strict=True)
+
+
+def _write_charts(
+    request: TimeSeriesRequest, inputs: TimeSeriesInputs, found: list[SiteIndex], scratch: Path
+) -> None:
+    # The libraries that draw are slow to load, and most runs in a model want no chart.
+    from .chart_image import write_chart_image  # noqa: PLC0415
+    from .chart_page import write_chart_page  # noqa: PLC0415
+
+    charted = islice(_with_series(request, found), MOST_CHARTED_SITES * len(inputs.recipe.indices))
+    names = ", ".join(index.name for index in inputs.recipe.indices)
+    chart = Chart(
+        title=f"{names}, {request.search.start} to {request.search.end}",
+        description=inputs.description,
+        series=tuple(
+            ChartedSeries(
+                site_id=str(one.site.id),
+                site=one.site.name,
+                index=one.index,
+                observations=one.observations,
+                clear_pixels=one.clear_pixels,
+                all_pixels=np.full(len(one.clear_pixels), one.all_pixels),
+                series=series,
+            )
+            for one, series in charted
+        ),
+        site_count=len(inputs.sites),
+        notes=inputs.notes,
+    )
+    if request.chart:
+        write_chart_page(Path(request.chart), chart, scratch)
+    if request.chart_image:
+        write_chart_image(Path(request.chart_image), chart, scratch)

@@ -1,0 +1,123 @@
+"""Sites: where a series is wanted, and which pixels of a grid are theirs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from pyproj import CRS, Transformer
+from rasterio.features import geometry_mask
+from shapely.geometry.base import BaseGeometry
+
+from ...bridge.errors import InvalidRequestError
+from ...bridge.request import Site
+from ..pixel_lookup import EDGE_TOLERANCE
+from ..reporter import Reporter
+
+
+@dataclass(frozen=True)
+class LocatedSite:
+    """A site and its geometry: as it was drawn, in ``crs``, and in EPSG:4326."""
+
+    id: int
+    name: str
+    geometry: BaseGeometry
+    crs: CRS
+    geographic: BaseGeometry
+
+    def geometry_in(self, crs: object) -> BaseGeometry:
+        """The geometry in ``crs``, transformed vertex by vertex."""
+        target = CRS.from_user_input(crs)
+        return self.geometry if target == self.crs else _transform(self.geometry, self.crs, target)
+
+    @property
+    def longitude(self) -> float:
+        """The longitude of its centre, in degrees."""
+        return float(self.geographic.centroid.x)
+
+
+@dataclass(frozen=True)
+class SitePixels:
+    """The pixels of a site on an endless grid: ``rows`` and ``columns`` (pixels,) int64.
+
+    They count from the grid's origin and may be negative. ``is_smaller_than_a_pixel`` says that a
+    polygon holds no pixel's centre, so that it takes the one pixel it lies in.
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+    is_smaller_than_a_pixel: bool = False
+
+
+def locate_sites(sites: Sequence[Site], crs: str, reporter: Reporter) -> list[LocatedSite]:
+    """The sites' geometries, checked; self-crossing polygons are repaired, and the log says so.
+
+    Raises:
+        InvalidRequestError: a geometry is empty, is neither points nor polygons, or lies where its
+            CRS is not defined.
+    """
+    source = CRS.from_user_input(crs)
+    located, repaired = [], 0
+    for site in sites:
+        geometry = shapely.force_2d(shapely.geometry.shape(site.geometry))
+        if geometry.is_empty or "Line" in geometry.geom_type:
+            raise InvalidRequestError(
+                f"The site {site.name!r} has no point and no polygon; remove it or draw it again."
+            )
+        if not geometry.is_valid:
+            geometry, repaired = shapely.make_valid(geometry), repaired + 1
+        geographic = _transform(geometry, source, CRS.from_epsg(4326))
+        if not np.isfinite(shapely.get_coordinates(geographic)).all():
+            raise InvalidRequestError(
+                f"The site {site.name!r} lies where {source.name} is not defined; check its CRS."
+            )
+        located.append(LocatedSite(site.id, site.name, geometry, source, geographic))
+    if repaired:
+        reporter.message(f"{repaired} sites were not valid polygons and were repaired.")
+    return located
+
+
+def find_pixels(site: LocatedSite, grid: GeoBox) -> SitePixels:
+    """The pixels of ``site``: of a point the one it lies in, of a polygon those centred inside.
+
+    A point on the edge of two pixels takes the higher row and column, as a raster's pixel centres
+    do everywhere in Fairweather. A polygon without any pixel's centre takes the pixel of a point
+    inside it.
+    """
+    geometry = shapely.transform(
+        site.geometry_in(grid.crs), _to_pixels(~grid.transform), interleaved=False
+    )
+    if geometry.geom_type in ("Point", "MultiPoint"):
+        return _pixels_at(shapely.get_coordinates(geometry))
+    west, north, east, south = geometry.bounds
+    left, top = math.floor(west), math.floor(north)
+    shape = (math.ceil(south) - top or 1, math.ceil(east) - left or 1)
+    inside = geometry_mask([geometry], shape, Affine.translation(left, top), invert=True)
+    rows, columns = np.nonzero(inside)
+    if rows.size == 0:
+        within = _pixels_at(shapely.get_coordinates(geometry.representative_point()))
+        return SitePixels(within.rows, within.columns, is_smaller_than_a_pixel=True)
+    return SitePixels(rows + top, columns + left)
+
+
+def _pixels_at(positions: np.ndarray) -> SitePixels:
+    """The distinct pixels that hold ``positions`` (points, 2), fractional columns and rows."""
+    cells = np.unique(np.floor(positions + EDGE_TOLERANCE).astype(np.int64), axis=0)
+    return SitePixels(cells[:, 1], cells[:, 0])
+
+
+def _to_pixels(to_pixel: Affine):  # type: ignore[no-untyped-def]
+    return lambda x, y: (
+        to_pixel.a * x + to_pixel.b * y + to_pixel.c,
+        to_pixel.d * x + to_pixel.e * y + to_pixel.f,
+    )
+
+
+def _transform(geometry: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:
+    transformer = Transformer.from_crs(source, target, always_xy=True)
+    return shapely.transform(geometry, transformer.transform, interleaved=False)

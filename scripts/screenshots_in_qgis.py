@@ -1,0 +1,141 @@
+"""What QGIS itself does for ``take_screenshots.py``: open, run, and grab the windows.
+
+QGIS runs this file at its start (``--code``). Each step waits for the one before it.
+"""
+
+import json
+import os
+import time
+
+import processing
+from qgis.core import QgsCoordinateReferenceSystem, QgsProject
+from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtWidgets import QApplication, QDockWidget, QTreeView
+from qgis.utils import iface
+
+TASK = json.loads(os.environ["FAIRWEATHER_SCREENSHOTS"])
+SAMPLE = TASK["sample"]
+PARAMETERS = {
+    "COLLECTION": "fairweather-sample",
+    "CATALOG": f"{SAMPLE}/catalog.json",
+    "AOI": f"{SAMPLE}/area.geojson",
+    "START": "2024-01-01",
+    "END": "2024-12-31",
+    "MAX_CLOUD": 60,
+}
+
+
+def wait(seconds):
+    """Let QGIS draw for some seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.02)
+
+
+def wait_until(is_true, seconds):
+    """Let QGIS work until something is true, for some seconds at most."""
+    end = time.monotonic() + seconds
+    while not is_true() and time.monotonic() < end:
+        wait(0.1)
+
+
+def run(algorithm, parameters, picture_while_running=""):
+    """Run an algorithm from its own dialog, as a user does; print the window's longest pauses."""
+    dialog = processing.createAlgorithmDialog(f"fairweather:{algorithm}", parameters)
+    dialog.show()
+    dialog.resize(980, 720)
+    wait(1)
+    count = len(QgsProject.instance().mapLayers())
+    ticks = [time.monotonic()]
+    timer = QTimer()
+    timer.timeout.connect(lambda: ticks.append(time.monotonic()))
+    timer.start(10)
+    dialog.runButton().click()
+    if picture_while_running:
+        wait(3)
+        dialog.grab().save(TASK[picture_while_running])
+    wait_until(lambda: len(QgsProject.instance().mapLayers()) > count, 90)
+    timer.stop()
+    wait(1)
+    dialog.close()
+    pauses = ((later - earlier, earlier - ticks[0]) for earlier, later in zip(ticks, ticks[1:]))
+    for pause, moment in sorted(pauses, reverse=True)[:3]:
+        print(f"{algorithm}: the window paused {pause:.2f} s at {moment:.1f} s", flush=True)
+    print(f"{algorithm}: the layer was there after {ticks[-1] - ticks[0]:.1f} s", flush=True)
+
+
+def show_only(layer):
+    """Show one layer, with its legend open, on the whole canvas."""
+    root = QgsProject.instance().layerTreeRoot()
+    for node in root.findLayers():
+        node.setItemVisibilityChecked(node.layer() is layer)
+        node.setExpanded(node.layer() is layer)
+    QgsProject.instance().setCrs(layer.crs())
+    iface.setActiveLayer(layer)
+    iface.mapCanvas().setExtent(layer.extent())
+    iface.zoomToActiveLayer()
+    show_toolbox(iface.mainWindow())
+    iface.messageBar().clearWidgets()
+    wait(2)
+
+
+def newest_layer():
+    """The layer on top of the layer tree."""
+    return QgsProject.instance().layerTreeRoot().layerOrder()[0]
+
+
+def show_toolbox(window):
+    """Only the toolbox and the layers beside the map, and Fairweather's algorithms unfolded."""
+    for dock in window.findChildren(QDockWidget):
+        dock.setVisible(dock.objectName() in ("Layers", "ProcessingToolbox"))
+    toolbox = window.findChild(QDockWidget, "ProcessingToolbox")
+    layers = window.findChild(QDockWidget, "Layers")
+    window.resizeDocks([layers, toolbox], [400, 300], Qt.Orientation.Horizontal)
+    tree = toolbox.findChild(QTreeView)
+    for row in range(tree.model().rowCount()):
+        index = tree.model().index(row, 0)
+        if index.data() == "Fairweather":
+            tree.expand(index)
+            for child in range(tree.model().rowCount(index)):
+                tree.expand(tree.model().index(child, 0, index))
+            tree.scrollTo(index, QTreeView.ScrollHint.PositionAtTop)
+    wait(1)
+
+
+def take_all():
+    """Every picture, in the order of a user's work."""
+    window = iface.mainWindow()
+    window.showNormal()
+    window.setGeometry(0, 0, 1400, 900)
+    iface.newProject()  # no welcome page
+    QgsProject.instance().setCrs(QgsCoordinateReferenceSystem("EPSG:4326"))
+    show_toolbox(window)
+    window.grab().save(TASK["toolbox"])
+    dialog = processing.createAlgorithmDialog("fairweather:composite", PARAMETERS)
+    dialog.show()
+    dialog.resize(980, 860)
+    wait(2)
+    dialog.grab().save(TASK["dialog"])
+    dialog.close()
+    run("searchscenes", PARAMETERS)
+    show_only(newest_layer())
+    window.grab().save(TASK["footprints"])
+    run("composite", PARAMETERS, "running")
+    show_only(newest_layer())
+    window.grab().save(TASK["composite"])
+    run("composite", {**PARAMETERS, "BANDS": "NDVI"})
+    show_only(newest_layer())
+    window.grab().save(TASK["ndvi"])
+
+
+def main():
+    """Take the pictures and leave, whatever happens."""
+    try:
+        take_all()
+    finally:
+        QgsProject.instance().clear()  # a temporary layer would make QGIS ask before it leaves
+        iface.actionExit().trigger()
+
+
+QTimer.singleShot(2000, main)
