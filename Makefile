@@ -34,7 +34,7 @@ test-environment:
 	@$(QGIS_PYTHON) scripts/make_test_environment.py $(DEV)
 
 lock: test-environment
-	$(TEST_PYTHON) scripts/make_lock.py
+	PATH="$(CURDIR)/$(DEV)/bin:$$PATH" $(TEST_PYTHON) scripts/make_lock.py
 
 screenshots: system test-environment
 	$(QGIS_PYTHON) scripts/take_screenshots.py

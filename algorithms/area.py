@@ -124,10 +124,11 @@ def _read_polygons(source: QgsProcessingFeatureSource) -> List[QgsGeometry]:
     """The flat polygons of all features; a feature without geometry is left out."""
     request = QgsFeatureRequest()
     request.setNoAttributes()
-    request.setInvalidGeometryCheck(QgsFeatureRequest.InvalidGeometryCheck.GeometryNoCheck)
+    # The worker repairs; QGIS's own check, the default, may end Python in the middle of this loop.
+    unchecked = QgsProcessingFeatureSource.FlagSkipGeometryValidityChecks
     polygons = []
-    for feature in source.getFeatures(request):
-        geometry = _flat(feature.geometry())
+    for feature in source.getFeatures(request, unchecked):
+        geometry = flat_geometry(feature.geometry())
         if geometry is None:
             continue
         if geometry.type() != QgsWkbTypes.GeometryType.PolygonGeometry:
@@ -144,7 +145,7 @@ def _read_polygons(source: QgsProcessingFeatureSource) -> List[QgsGeometry]:
     return polygons
 
 
-def _flat(geometry: QgsGeometry) -> Optional[QgsGeometry]:
+def flat_geometry(geometry: QgsGeometry) -> Optional[QgsGeometry]:
     """``geometry`` with straight edges and without heights; None where there is nothing."""
     if geometry.isNull() or geometry.isEmpty():
         return None

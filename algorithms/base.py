@@ -28,9 +28,14 @@ from qgis.PyQt.QtGui import QIcon
 from ..core.bridge.environment import find_worker_python
 from ..core.bridge.errors import CancelledError, FairweatherError, InvalidRequestError
 from ..core.bridge.events import Event, Message, Progress, WarningMessage
-from ..core.bridge.request import CompositeRequest, Request, SearchScenesRequest
+from ..core.bridge.request import (
+    Area,
+    CompositeRequest,
+    Request,
+    SearchScenesRequest,
+    TimeSeriesRequest,
+)
 from ..core.bridge.worker_process import run_job
-from .area import DrawnArea
 from .scenes import ChosenScenes
 
 PYTHON_SETTING = "fairweather/python"
@@ -168,14 +173,14 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
 
     def run_search(
         self,
-        request: Union[CompositeRequest, SearchScenesRequest],
-        area: DrawnArea,
+        request: Union[CompositeRequest, SearchScenesRequest, TimeSeriesRequest],
+        area: Area,
         scenes: ChosenScenes,
         feedback: QgsProcessingFeedback,
     ) -> Dict[str, Any]:
         """Run ``request`` for ``area``, on ``scenes`` or on what its search finds without any."""
         with scenes.as_file() as path:
-            search = replace(request.search, area=area.merged(), scenes=path)
+            search = replace(request.search, area=area, scenes=path)
             return self.run_worker(replace(request, search=search), feedback)
 
     def style_layer(
@@ -186,11 +191,16 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
         name: str,
     ) -> None:
         """Have ``layer`` styled when it is loaded, and named unless the user named it."""
+        self.name_layer(layer, context, name)
+        if context.willLoadLayerOnCompletion(layer):
+            self.provider().keep_styler(styler)
+            context.layerToLoadOnCompletionDetails(layer).setPostProcessor(styler)
+
+    def name_layer(self, layer: str, context: QgsProcessingContext, name: str) -> None:
+        """Have ``layer`` named when it is loaded, unless the user named it."""
         if not context.willLoadLayerOnCompletion(layer):
             return
         details = context.layerToLoadOnCompletionDetails(layer)
-        self.provider().keep_styler(styler)
-        details.setPostProcessor(styler)
         definition = self.parameterDefinition(details.outputName)
         if definition is not None and details.name == definition.description():
             details.name = name

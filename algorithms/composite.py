@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 from qgis.core import (
     QgsProcessingContext,
@@ -24,26 +23,34 @@ from qgis.core import (
 
 from ..core.bridge.errors import InvalidRequestError
 from ..core.bridge.indices import OFTEN_USED, check_layers, split_entries
-from ..core.bridge.profiles import CollectionProfile, find_profile
+from ..core.bridge.profiles import find_profile
 from ..core.bridge.request import CompositeRequest, PixelGrid
 from .area import DrawnArea, check_area, crs_text, read_area
 from .base import FairweatherAlgorithm, destination_file
 from .layer_names import composite_name
-from .parameters import COLLECTION, describe, read_search, search_parameters
+from .parameters import (
+    COLLECTION,
+    MASK_CLASSES,
+    MEMORY,
+    describe,
+    mask_classes_parameter,
+    memory_parameter,
+    read_mask_classes,
+    read_search,
+    search_parameters,
+)
 from .pixel_grid import grid_of_layer
 from .scenes import ChosenScenes, read_scenes
 from .styling import CompositeStyler
 
 BANDS = "BANDS"
 METHOD = "METHOD"
-MASK_CLASSES = "MASK_CLASSES"
 RESOLUTION = "RESOLUTION"
 CRS = "CRS"
 ALIGN = "ALIGN"
 CLIP = "CLIP"
 DTYPE = "DTYPE"
 COUNT_BAND = "COUNT_BAND"
-MEMORY = "MEMORY"
 OUTPUT = "OUTPUT"
 OUTPUT_REPORT = "OUTPUT_REPORT"
 SCENE_COUNT = "SCENE_COUNT"
@@ -53,7 +60,6 @@ CLEAR_PERCENT = "CLEAR_PERCENT"
 METHODS = ["median"]
 DTYPES = ["float32", "int16"]
 OUTPUT_TITLE = "Cloud-free composite"
-NOTHING_MASKED = "none"
 
 HELP = """Shows what a place looks like without clouds. It finds the satellite scenes of your \
 area and dates, reads only the pixels it needs, masks clouds and their shadows, takes the median \
@@ -150,7 +156,7 @@ class CompositeAlgorithm(FairweatherAlgorithm):
             output=str(Path(output).absolute()),
             report=str(Path(report).absolute()) if report else "",
         )
-        values = self.run_search(request, self._area, self._scenes, feedback)
+        values = self.run_search(request, self._area.merged(), self._scenes, feedback)
         self._request = request
         results = {name: values[name] for name in (SCENE_COUNT, DAY_COUNT, CLEAR_PERCENT)}
         results[OUTPUT] = output
@@ -237,28 +243,6 @@ class CompositeAlgorithm(FairweatherAlgorithm):
         return grid_of_layer(self.parameterAsRasterLayer(parameters, ALIGN, context))
 
 
-def read_mask_classes(text: str, profile: CollectionProfile) -> Optional[Tuple[int, ...]]:
-    """The class numbers in MASK_CLASSES: None for the profile's, empty for ``none``.
-
-    Raises:
-        InvalidRequestError: a class that the collection does not have.
-    """
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not names:
-        return None
-    if names == (NOTHING_MASKED,):
-        return ()
-    known = profile.mask.classes
-    for name in names:
-        if not re.fullmatch("[0-9]{1,3}", name) or int(name) not in known:
-            titles = ", ".join(f"{number} {title}" for number, title in known.items())
-            raise InvalidRequestError(
-                f"MASK_CLASSES: {name!r} is no class of {profile.id}; give none, or numbers of "
-                f"{titles}."
-            )
-    return tuple(dict.fromkeys(int(name) for name in names))
-
-
 def _check_is_geotiff(destination: Any) -> None:
     path = destination_file(destination)
     if path is not None and path.suffix.lower() not in (".tif", ".tiff"):
@@ -285,12 +269,7 @@ def _recipe_parameters() -> List[QgsProcessingParameterDefinition]:
             ),
             "How the clear days become one value: median.",
         ),
-        describe(
-            QgsProcessingParameterString(MASK_CLASSES, "Masked classes", "", optional=True),
-            "The classes of the scenes' own classification to leave out, as numbers: 3,8,9,10. "
-            "Empty takes the collection's default (clouds and their shadows); none masks nothing.",
-            advanced=True,
-        ),
+        mask_classes_parameter(),
     ]
 
 
@@ -343,17 +322,7 @@ def _file_parameters() -> List[QgsProcessingParameterDefinition]:
             "Add a last band that counts the clear days of each pixel.",
             advanced=True,
         ),
-        describe(
-            QgsProcessingParameterNumber(
-                MEMORY,
-                "Memory (GB)",
-                QgsProcessingParameterNumber.Type.Double,
-                0,
-                minValue=0,
-            ),
-            "How much memory the run may use. 0 is half of what is free.",
-            advanced=True,
-        ),
+        memory_parameter(),
         describe(
             QgsProcessingParameterRasterDestination(OUTPUT, OUTPUT_TITLE),
             "The composite, a Cloud Optimized GeoTIFF (.tif).",

@@ -7,7 +7,7 @@ from datetime import date
 
 from ..core.bridge.indices import read_layers
 from ..core.bridge.profiles import find_profile
-from ..core.bridge.request import CompositeRequest, SceneSearch
+from ..core.bridge.request import CompositeRequest, SceneSearch, TimeSeriesRequest
 
 
 def composite_name(request: CompositeRequest, chosen_scenes: bool) -> str:
@@ -20,6 +20,13 @@ def composite_name(request: CompositeRequest, chosen_scenes: bool) -> str:
     layers = read_layers(request.bands, find_profile(request.search.collection))
     names = ", ".join(layer.name for layer in layers)
     return f"{title} {request.method} {period} ({names})"
+
+
+def series_name(request: TimeSeriesRequest, what: str, chosen_scenes: bool) -> str:
+    """A name such as ``NDVI series 2024``; ``what`` says which of the layers it is."""
+    period = "of chosen scenes" if chosen_scenes else period_name(request.search)
+    layers = read_layers(request.indices, find_profile(request.search.collection))
+    return f"{', '.join(layer.name for layer in layers)} {what} {period}"
 
 
 def footprints_name(search: SceneSearch) -> str:

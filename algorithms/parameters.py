@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any, Dict, List, Optional, Tuple
+import re
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from qgis.core import (
     QgsProcessing,
@@ -21,7 +22,12 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QDate
 
 from ..core.bridge.errors import InvalidRequestError
-from ..core.bridge.profiles import DEFAULT_COLLECTION, find_profile, load_profiles
+from ..core.bridge.profiles import (
+    DEFAULT_COLLECTION,
+    CollectionProfile,
+    find_profile,
+    load_profiles,
+)
 from ..core.bridge.request import Area, SceneSearch
 from ..core.bridge.scene_filter import parse_filter, parse_months
 from .area import AOI, EXTENT
@@ -34,8 +40,11 @@ MONTHS = "MONTHS"
 MAX_CLOUD = "MAX_CLOUD"
 FILTER = "FILTER"
 SCENES = "SCENES"
+MASK_CLASSES = "MASK_CLASSES"
+MEMORY = "MEMORY"
 
 MAX_CLOUD_DEFAULT = 30
+NOTHING_MASKED = "none"
 
 
 def describe(
@@ -49,9 +58,46 @@ def describe(
     return parameter
 
 
-def search_parameters() -> List[QgsProcessingParameterDefinition]:
-    """Definitions of all shared parameters, in the order of the dialog."""
-    return [_collection(), *_areas(), *_dates(), *_narrowing(), _catalog(), _scenes()]
+def search_parameters(
+    places: Sequence[QgsProcessingParameterDefinition] = (),
+) -> List[QgsProcessingParameterDefinition]:
+    """Definitions of all shared parameters, in the order of the dialog.
+
+    ``places`` say where to search in the stead of AOI and EXTENT.
+    """
+    return [
+        _collection(),
+        *(places or _areas()),
+        *_dates(),
+        *_narrowing(),
+        _catalog(),
+        _scenes(),
+    ]
+
+
+def mask_classes_parameter() -> QgsProcessingParameterDefinition:
+    """MASK_CLASSES, among the advanced ones."""
+    return describe(
+        QgsProcessingParameterString(MASK_CLASSES, "Masked classes", "", optional=True),
+        "The classes of the scenes' own classification to leave out, as numbers: 3,8,9,10. "
+        "Empty takes the collection's default (clouds and their shadows); none masks nothing.",
+        advanced=True,
+    )
+
+
+def memory_parameter() -> QgsProcessingParameterDefinition:
+    """MEMORY, among the advanced ones."""
+    return describe(
+        QgsProcessingParameterNumber(
+            MEMORY,
+            "Memory (GB)",
+            QgsProcessingParameterNumber.Type.Double,
+            0,
+            minValue=0,
+        ),
+        "How much memory the run may use. 0 is half of what is free.",
+        advanced=True,
+    )
 
 
 def read_search(
@@ -104,6 +150,28 @@ def read_period(
             f"START ({start}) is after END ({end}); give a START that is not later than END."
         )
     return start, end
+
+
+def read_mask_classes(text: str, profile: CollectionProfile) -> Optional[Tuple[int, ...]]:
+    """The class numbers in MASK_CLASSES: None for the profile's, empty for ``none``.
+
+    Raises:
+        InvalidRequestError: a class that the collection does not have.
+    """
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        return None
+    if names == (NOTHING_MASKED,):
+        return ()
+    known = profile.mask.classes
+    for name in names:
+        if not re.fullmatch("[0-9]{1,3}", name) or int(name) not in known:
+            titles = ", ".join(f"{number} {title}" for number, title in known.items())
+            raise InvalidRequestError(
+                f"MASK_CLASSES: {name!r} is no class of {profile.id}; give none, or numbers of "
+                f"{titles}."
+            )
+    return tuple(dict.fromkeys(int(name) for name in names))
 
 
 def last_full_year() -> int:

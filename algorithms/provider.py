@@ -13,11 +13,13 @@ from .composite import CompositeAlgorithm
 from .environment import EnvironmentAlgorithm
 from .sample_catalog import SampleCatalogAlgorithm
 from .search_scenes import SearchScenesAlgorithm
+from .time_series import TimeSeriesAlgorithm
 
 ICON_FILE = Path(__file__).parent.parent / "icon.svg"
 ALGORITHMS = (
     SearchScenesAlgorithm,
     CompositeAlgorithm,
+    TimeSeriesAlgorithm,
     EnvironmentAlgorithm,
     SampleCatalogAlgorithm,
 )

@@ -166,7 +166,7 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
                 items=str(Path(items).absolute()) if items else str(Path(folder) / "items.json"),
                 footprints=str(footprints),
             )
-            values = self.run_search(request, self._area, self._scenes, feedback)
+            values = self.run_search(request, self._area.merged(), self._scenes, feedback)
             self._loaded_layer = self._write_footprints(footprints, parameters, context)
         results = {name: values[name] for name in (SCENE_COUNT, DAY_COUNT)}
         results[OUTPUT] = self._loaded_layer

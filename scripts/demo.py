@@ -71,7 +71,7 @@ def draw_picture(composite: Path) -> Path:
         width=PICTURE_WIDTH,
         outputType=gdal.GDT_Byte,
         scaleParams=[[0, BRIGHTEST_REFLECTANCE, 0, 255]] * 3 + [[0, 255, 0, 255]],
-        creationOptions=["WRITE_METADATA_AS_TEXT=NO"],
+        noData="none",
     )
     picture.with_name(picture.name + ".aux.xml").unlink(missing_ok=True)
     return picture

@@ -16,6 +16,7 @@ SHIPPED_FILES = (
     "LICENSE",
     "README.md",
     "CHANGELOG.md",
+    "docs/indices.md",
     "requirements.in",
     "requirements.txt",
 )

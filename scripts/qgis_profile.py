@@ -27,6 +27,22 @@ def qgis_environment(home: Path) -> dict[str, str]:
 
 
 def enable_plugin(environment: dict[str, str]) -> None:
-    """Enable the plugin in the profile."""
-    command = ["qgis_process.bin", "plugins", "enable", "fairweather"]
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    """Enable the plugin in the profile, where it is not enabled yet.
+
+    Raises:
+        RuntimeError: QGIS does not know the plugin.
+    """
+    enabled = _qgis_plugins(environment)
+    if "* fairweather" not in enabled:
+        _qgis_plugins(environment, "enable", "fairweather")
+        enabled = _qgis_plugins(environment)
+    if "* fairweather" not in enabled:
+        raise RuntimeError(f"QGIS cannot enable the plugin; it lists:\n{enabled}")
+
+
+def _qgis_plugins(environment: dict[str, str], *arguments: str) -> str:
+    command = ["qgis_process.bin", "plugins", *arguments]
+    listing = subprocess.run(
+        command, env=environment, check=False, stdout=subprocess.PIPE, text=True
+    )
+    return listing.stdout

@@ -70,7 +70,10 @@ class CollectionProfile:
 @lru_cache(maxsize=None)
 def load_profiles() -> Dict[str, CollectionProfile]:
     """All built-in profiles by id, the default first."""
-    paths = sorted(PROFILES_FOLDER.glob("*.json"), key=lambda path: (path.stem != DEFAULT_COLLECTION, path.stem))
+    paths = sorted(
+        PROFILES_FOLDER.glob("*.json"),
+        key=lambda path: (path.stem != DEFAULT_COLLECTION, path.stem),
+    )
     return {path.stem: _read_profile(path) for path in paths}
 
 

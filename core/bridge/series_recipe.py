@@ -1,4 +1,4 @@
-"""How observations become a regular series: STEP, FILL, MAX_GAP, SMOOTH, WINDOW, ORDER, LAMBDA."""
+"""How pixels become a regular series: STATISTIC, STEP, FILL, MAX_GAP, SMOOTH and its numbers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from .errors import InvalidRequestError
 
 FILLS = ("linear", "none")
 SMOOTHS = ("rolling", "none", "savgol", "whittaker")
+STATISTICS = ("mean", "median", "min", "max", "std", "p10", "p90")
 LARGEST_PENALTY = 1e9  # above, float64 no longer solves the smoother's equations
 
 

@@ -27,7 +27,7 @@ from ..bridge.errors import (
     WorkerError,
 )
 from ..bridge.events import MAX_TEXT, Failure, Result, event_to_line
-from ..bridge.home import jobs_folder
+from ..bridge.home import fairweather_home, jobs_folder
 from ..bridge.request import (
     CompositeRequest,
     Request,
@@ -69,6 +69,8 @@ def main(arguments: list[str]) -> int:
     options = _parse(arguments)
     for name in FOREIGN_VARIABLES:
         os.environ.pop(name, None)
+    # Matplotlib keeps a list of fonts, in the user's home unless told otherwise.
+    os.environ["MPLCONFIGDIR"] = str(fairweather_home() / "cache" / "matplotlib")
     faulthandler.enable()
     with _scratch_folder(options.scratch) as scratch:
         # A folder that a person named is theirs to remove.

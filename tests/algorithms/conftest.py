@@ -171,6 +171,8 @@ class FakeWorker:
                 "DAY_COUNT": 1,
                 "CLEAR_PERCENT": 99.5,
             }
+        if request.job == "timeseries":
+            return write_time_series(request)
         self._write_search(request)
         return {"SCENE_COUNT": 2, "DAY_COUNT": 1}
 
@@ -198,6 +200,39 @@ class FakeWorker:
         ]
         content = {"type": "FeatureCollection", "features": features}
         Path(request.footprints).write_text(json.dumps(content))
+
+
+OBSERVED = "2024-02-29T10:07:53Z"
+CLOUDY = "2024-12-31T23:59:59Z"
+
+
+def write_time_series(request):
+    """The tables of sites with one clear and one cloudy day; site 99 lies under no scene."""
+    values = {site.id: 0.1 * number for number, site in enumerate(request.sites, start=1)}
+    names = [entry.split("=")[0] for entry in request.indices]
+    pairs = [(site, name) for site in request.sites for name in names]
+    series = ["site_id,site,index,time,value,interpolated,smoothed"]
+    observations = ["site_id,site,index,time,value,clear_pixels,all_pixels,item_ids"]
+    summary = ["site_id,index,count,mean,maximum,maximum_date"]
+    for site, name in pairs:
+        start, value = f'{site.id},"{site.name}",{name}', repr(values[site.id])
+        if site.id == 99:
+            series.append(f"{start},,,,")
+            observations.append(f"{start},,,0,0,")
+            summary.append(f"{site.id},{name},0,,,")
+            continue
+        series.append(f"{start},2024-02-29T00:00:00Z,{value},{value},{value}")
+        series.append(f"{start},2024-03-05T00:00:00Z,,{value},{value}")
+        observations.append(f"{start},{OBSERVED},{value},3,4,first second")
+        observations.append(f"{start},{CLOUDY},,0,4,third")
+        summary.append(f"{site.id},{name},1,{value},{value},2024-02-29")
+    paths = (request.series, request.observations, request.site_summary)
+    for path, lines in zip(paths, (series, observations, summary)):
+        if path:
+            Path(path).write_text("\n".join(lines), encoding="utf-8")
+    for path in filter(None, (request.chart, request.chart_image)):
+        Path(path).write_text("a chart")
+    return {"SITE_COUNT": len(request.sites), "OBSERVATION_COUNT": len(pairs)}
 
 
 @pytest.fixture

@@ -75,6 +75,12 @@ def test_a_lone_invalid_polygon_reaches_the_worker(read, polygons):
     assert rings_of(read(AOI=polygons(polygon(BOW_TIE)))) == [BOW_TIE]
 
 
+def test_a_script_may_give_an_invalid_polygon(run, fake_worker, polygons):
+    """``processing.run`` and the dialog have QGIS check geometries, which must not end the run."""
+    run("searchscenes", AOI=polygons(polygon(BOW_TIE)), OUTPUT="TEMPORARY_OUTPUT")
+    assert rings_of(fake_worker.requests[0].search.area) == [BOW_TIE]
+
+
 def test_heights_are_dropped(read, polygons):
     area = read(AOI=polygons(polygon([[*point, 120.0] for point in SQUARE])))
     assert rings_of(area) == [SQUARE]

@@ -41,6 +41,29 @@ INTERFACE = {
         "OUTPUT": ("rasterDestination", None),
         "OUTPUT_REPORT": ("fileDestination", None),
     },
+    "timeseries": {
+        **{name: SEARCH[name] for name in SEARCH if name not in ("AOI", "EXTENT")},
+        "SITES": ("source", None),
+        "POINT": ("point", None),
+        "NAME_FIELD": ("field", None),
+        "INDEX": ("string", "NDVI"),
+        "STATISTIC": ("enum", "mean"),
+        "MIN_CLEAR": ("number", 0),
+        "STEP": ("number", 5),
+        "FILL": ("enum", "linear"),
+        "MAX_GAP": ("number", 0),
+        "SMOOTH": ("enum", "rolling"),
+        "WINDOW": ("number", 3),
+        "ORDER": ("number", 2),
+        "LAMBDA": ("number", 10),
+        "MASK_CLASSES": ("string", ""),
+        "MEMORY": ("number", 0),
+        "OUTPUT": ("sink", None),
+        "OUTPUT_OBSERVATIONS": ("sink", None),
+        "OUTPUT_SITES": ("sink", None),
+        "OUTPUT_CHART": ("fileDestination", None),
+        "OUTPUT_CHART_IMAGE": ("fileDestination", None),
+    },
     "samplecatalog": {"FOLDER": ("folderDestination", None), "DAYS": ("number", 24)},
     "environment": {"ACTION": ("enum", "check"), "REPORT": ("fileDestination", None)},
 }
@@ -58,11 +81,20 @@ OUTPUTS = {
         "DAY_COUNT": "outputNumber",
         "CLEAR_PERCENT": "outputNumber",
     },
+    "timeseries": {
+        "OUTPUT": "outputVector",
+        "OUTPUT_OBSERVATIONS": "outputVector",
+        "OUTPUT_SITES": "outputVector",
+        "OUTPUT_CHART": "outputHtml",
+        "OUTPUT_CHART_IMAGE": "outputFile",
+        "SITE_COUNT": "outputNumber",
+        "OBSERVATION_COUNT": "outputNumber",
+    },
     "samplecatalog": {"FOLDER": "outputFolder", "CATALOG": "outputFile"},
     "environment": {"REPORT": "outputHtml", "READY": "outputBoolean"},
 }
 ADVANCED = {"CATALOG", "MONTHS", "LIMIT", "MEMORY", "MASK_CLASSES", "ALIGN", "CLIP", "DTYPE"}
-ADVANCED |= {"COUNT_BAND"}
+ADVANCED |= {"COUNT_BAND", "MAX_GAP", "WINDOW", "ORDER", "LAMBDA"}
 
 
 def plain(value):
@@ -125,7 +157,7 @@ def test_optional_outputs_are_made_in_the_dialog(provider, name):
     assert all(definition.createByDefault() for definition in destinations)
 
 
-@pytest.mark.parametrize("name", ["searchscenes", "composite"])
+@pytest.mark.parametrize("name", ["searchscenes", "composite", "timeseries"])
 def test_tuning_is_advanced(provider, name):
     from qgis.core import QgsProcessingParameterDefinition
 
@@ -145,7 +177,7 @@ def test_choices_are_words(provider, name):
     assert all(definition.usesStaticStrings() for definition in enums)
 
 
-@pytest.mark.parametrize("name", ["searchscenes", "composite", "samplecatalog"])
+@pytest.mark.parametrize("name", ["searchscenes", "composite", "timeseries", "samplecatalog"])
 def test_runs_in_the_background(provider, name):
     from qgis.core import QgsProcessingAlgorithm
 
@@ -154,7 +186,7 @@ def test_runs_in_the_background(provider, name):
     assert flags & QgsProcessingAlgorithm.Flag.FlagCanCancel
 
 
-@pytest.mark.parametrize("name", ["searchscenes", "composite", "samplecatalog"])
+@pytest.mark.parametrize("name", ["searchscenes", "composite", "timeseries", "samplecatalog"])
 def test_without_environment_can_execute_says_how_to_make_it(provider, name, monkeypatch, tmp_path):
     monkeypatch.delenv("FAIRWEATHER_PYTHON", raising=False)
     monkeypatch.setenv("FAIRWEATHER_HOME", str(tmp_path))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -89,33 +88,32 @@ def find_pixels(site: LocatedSite, grid: GeoBox) -> SitePixels:
     do everywhere in Fairweather. A polygon without any pixel's centre takes the pixel of a point
     inside it.
     """
-    geometry = shapely.transform(
-        site.geometry_in(grid.crs), _to_pixels(~grid.transform), interleaved=False
-    )
+    geometry = site.geometry_in(grid.crs)
     if geometry.geom_type in ("Point", "MultiPoint"):
-        return _pixels_at(shapely.get_coordinates(geometry))
-    west, north, east, south = geometry.bounds
-    left, top = math.floor(west), math.floor(north)
-    shape = (math.ceil(south) - top or 1, math.ceil(east) - left or 1)
-    inside = geometry_mask([geometry], shape, Affine.translation(left, top), invert=True)
-    rows, columns = np.nonzero(inside)
+        return _pixels_at(shapely.get_coordinates(geometry), grid)
+    corners = shapely.get_coordinates(geometry.envelope)
+    left, top = np.floor(_positions(corners, grid).min(axis=0)).astype(int).tolist()
+    right, bottom = np.ceil(_positions(corners, grid).max(axis=0)).astype(int).tolist()
+    shape = (max(bottom - top, 1), max(right - left, 1))
+    window = grid.transform * Affine.translation(left, top)
+    rows, columns = np.nonzero(geometry_mask([geometry], shape, window, invert=True))
     if rows.size == 0:
-        within = _pixels_at(shapely.get_coordinates(geometry.representative_point()))
-        return SitePixels(within.rows, within.columns, is_smaller_than_a_pixel=True)
+        within = shapely.get_coordinates(geometry.representative_point())
+        return replace(_pixels_at(within, grid), is_smaller_than_a_pixel=True)
     return SitePixels(rows + top, columns + left)
 
 
-def _pixels_at(positions: np.ndarray) -> SitePixels:
-    """The distinct pixels that hold ``positions`` (points, 2), fractional columns and rows."""
-    cells = np.unique(np.floor(positions + EDGE_TOLERANCE).astype(np.int64), axis=0)
+def _pixels_at(places: np.ndarray, grid: GeoBox) -> SitePixels:
+    """The distinct pixels that hold ``places`` (points, 2), x and y in the grid's CRS."""
+    cells = np.floor(_positions(places, grid) + EDGE_TOLERANCE).astype(np.int64)
+    cells = np.unique(cells, axis=0)
     return SitePixels(cells[:, 1], cells[:, 0])
 
 
-def _to_pixels(to_pixel: Affine):  # type: ignore[no-untyped-def]
-    return lambda x, y: (
-        to_pixel.a * x + to_pixel.b * y + to_pixel.c,
-        to_pixel.d * x + to_pixel.e * y + to_pixel.f,
-    )
+def _positions(places: np.ndarray, grid: GeoBox) -> np.ndarray:
+    """(points, 2) fractional columns and rows of ``places``."""
+    columns, rows = ~grid.transform * (places[:, 0], places[:, 1])
+    return np.column_stack([columns, rows])
 
 
 def _transform(geometry: BaseGeometry, source: CRS, target: CRS) -> BaseGeometry:

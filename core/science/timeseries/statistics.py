@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...bridge.errors import InvalidRequestError
+from ...bridge.series_recipe import STATISTICS
 
 QUANTILES = {"min": 0.0, "p10": 0.1, "median": 0.5, "p90": 0.9, "max": 1.0}
-STATISTICS = ("mean", "median", "min", "max", "std", "p10", "p90")
 
 
 def check_statistic(name: str) -> None:

@@ -115,7 +115,15 @@ class SceneMaker:
         if scl is not None and not isinstance(scl, SourceBand):
             scl = self.source(np.asarray(scl, np.uint8), grid, scale=1.0, offset=0.0)
         name = name or f"scene-{day:02d}-{self.number}"
-        return Scene(name, moment, shapely.Polygon(), sources, scl, "made up", {})
+        return Scene(
+            id=name,
+            moment=moment,
+            footprint=shapely.Polygon(),
+            bands=sources,
+            mask=scl,
+            encoding="made up",
+            properties={},
+        )
 
 
 @dataclasses.dataclass(frozen=True)

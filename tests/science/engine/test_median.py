@@ -40,7 +40,7 @@ def stacks(draw, max_days):
 
 
 @given(stacks(12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_median_is_numpys_for_every_count_dtype_and_gap(stack):
     values, valid = stack
     found, count = masked_median(values, valid)

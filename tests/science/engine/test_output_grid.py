@@ -141,7 +141,7 @@ def test_an_unknown_crs_is_told():
     st.floats(-1e4, 1e4), st.floats(-1e4, 1e4), st.floats(1e-3, 500), st.floats(1e-3, 500),
     st.sampled_from([0.3, 7.0, 10.0, 60.0, 100.0]), st.floats(-1e6, 1e6),
 )  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_raster_covers_the_area_and_not_a_pixel_more(west, south, width, height, size, origin):
     aoi = area(west, south, west + width, south + height)
     found = choose(aoi, [geobox(origin, origin, size)])

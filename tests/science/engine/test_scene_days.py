@@ -15,7 +15,9 @@ from shapely import Polygon
 
 
 def scene(moment, name="a"):
-    return Scene(name, moment, Polygon(), {}, None, "", {})
+    return Scene(
+        id=name, moment=moment, footprint=Polygon(), bands={}, mask=None, encoding="", properties={}
+    )
 
 
 @given(st.lists(st.integers(0, 5 * 24 * 60 - 1), min_size=1, max_size=12), st.floats(-180, 180))
@@ -71,7 +73,7 @@ def sources(count, offsets=None):
     ),
     hnp.arrays(bool, (2, 3)),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_pixel_from_the_first_with_a_value(case, wanted):
     cube, offsets = case
     made = sources(len(cube), offsets)

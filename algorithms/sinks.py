@@ -1,0 +1,119 @@
+"""Writing features into an output, and leaving none that is not whole."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsFeatureSink,
+    QgsFields,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingFeedback,
+    QgsProcessingOutputLayerDefinition,
+)
+
+from ..core.bridge.errors import CancelledError, OutputError
+from .base import destination_file
+
+FEATURES_AT_ONCE = 1000
+BESIDE = ("-wal", "-shm", "-journal")  # a GeoPackage's
+BESIDE_SHAPEFILE = (".shx", ".dbf", ".prj", ".cpg", ".qmd")
+
+
+class OutputWriter:
+    """Fills the outputs of one run; within ``whole``, all of them or none stay."""
+
+    def __init__(
+        self,
+        algorithm: QgsProcessingAlgorithm,
+        parameters: Dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+    ) -> None:
+        self._algorithm = algorithm
+        self._parameters = parameters
+        self._context = context
+        self._feedback = feedback
+        self._files: List[Path] = []
+
+    def is_wanted(self, name: str) -> bool:
+        """Whether the optional layer ``name`` is to be made."""
+        value = self._parameters.get(name)
+        if isinstance(value, QgsProcessingOutputLayerDefinition):
+            value = value.sink.staticValue() or value.sink.expressionString()
+        return value not in (None, "")
+
+    def file(self, name: str) -> str:
+        """The absolute path of the output file ``name``; empty where it is not wanted."""
+        path = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
+        return str(Path(path).absolute()) if path else ""
+
+    @contextmanager
+    def whole(self, *files: str) -> Iterator[None]:
+        """Remove ``files`` and what was written since if the block fails."""
+        self._files = [Path(file) for file in files if file]
+        try:
+            yield
+        except BaseException:
+            for path in self._files:
+                _remove(path)
+            raise
+
+    def write(
+        self,
+        name: str,
+        features: Iterator[QgsFeature],
+        fields: QgsFields,
+        wkb_type: Any,
+        crs: Optional[QgsCoordinateReferenceSystem] = None,
+    ) -> str:
+        """Write ``features`` into the layer output ``name``, some at a time; the layer's id.
+
+        Raises:
+            OutputError: it cannot be made or filled.
+            CancelledError: the user stopped the run.
+        """
+        sink, layer = self._algorithm.parameterAsSink(
+            self._parameters,
+            name,
+            self._context,
+            fields,
+            wkb_type,
+            crs or QgsCoordinateReferenceSystem(),
+        )
+        if sink is None:
+            raise OutputError(self._algorithm.invalidSinkError(self._parameters, name))
+        path = destination_file(self._parameters[name])
+        if path is not None:
+            self._files.append(path)
+        cancelled, problem = False, ""
+        while not problem and not cancelled:
+            some = list(islice(features, FEATURES_AT_ONCE))
+            if not some:
+                break
+            if not sink.addFeatures(some, QgsFeatureSink.Flag.FastInsert):
+                problem = sink.lastError() or "the rows are refused"
+            cancelled = self._feedback.isCanceled()
+        del sink  # closes the file
+        if problem:
+            raise OutputError(f"{name}: it cannot be written ({problem}); choose another output.")
+        if cancelled:
+            raise CancelledError("The run was cancelled.")
+        return str(layer)
+
+
+def _remove(path: Path) -> None:
+    """Remove an output that is not whole, with the files that its format puts beside it."""
+    names = {path.name + ending for ending in ("", *BESIDE)}
+    if path.suffix.lower() == ".shp":
+        names |= {path.stem + ending for ending in BESIDE_SHAPEFILE}
+    for name in names:
+        with contextlib.suppress(OSError):
+            path.with_name(name).unlink()
