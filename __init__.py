@@ -3,6 +3,6 @@
 
 def classFactory(iface: object) -> object:  # noqa: N802 - the name QGIS looks for
     """The plugin, as QGIS asks for it. ``iface`` is None in qgis_process."""
-    from .plugin import FairweatherPlugin
+    from .plugin import FairweatherPlugin  # noqa: PLC0415 - nothing is loaded before QGIS asks
 
     return FairweatherPlugin(iface)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
@@ -25,7 +24,7 @@ from qgis.PyQt.QtCore import QDate, QDateTime, Qt, QTime
 
 from ..core.bridge.errors import InvalidRequestError
 from ..core.bridge.request import Area, Site
-from .area import COORDINATE_DIGITS, DEFAULT_CRS, crs_text, flat_geometry
+from .area import DEFAULT_CRS, crs_text, flat_geometry
 from .search_rectangles import search_area
 
 SITES = "SITES"
@@ -36,6 +35,12 @@ ID_OF_POINT = 1
 SITE_GEOMETRIES = (
     QgsWkbTypes.GeometryType.PointGeometry,
     QgsWkbTypes.GeometryType.PolygonGeometry,
+)
+
+
+WRONG_GEOMETRY = (
+    "SITES: {name} holds lines or mixed geometries; give a layer of points or polygons (the "
+    "algorithm Buffer makes polygons of lines)."
 )
 
 
@@ -63,7 +68,7 @@ class DrawnSites:
     def for_request(self) -> Tuple[Site, ...]:
         """The sites as a request has them."""
         return tuple(
-            Site(feature.id(), name, json.loads(shape.asJson(COORDINATE_DIGITS)))
+            Site(feature.id(), name, _geojson(shape))
             for feature, name, shape in zip(self.features, self.names, self.shapes)
         )
 
@@ -123,8 +128,15 @@ def _check_source(source: QgsProcessingFeatureSource) -> None:
         raise InvalidRequestError(
             f"SITES: {name} is a table without geometry; give a layer of points or polygons."
         )
+    # A layer whose type is not known may hold anything: its features tell.
+    if source.wkbType() != QgsWkbTypes.Type.Unknown and not _holds_sites(source.wkbType()):
+        raise InvalidRequestError(WRONG_GEOMETRY.format(name=name))
     if not source.sourceCrs().isValid():
         raise InvalidRequestError(f"SITES: {name} has no CRS; set the layer's CRS first.")
+
+
+def _holds_sites(wkb_type: Any) -> bool:
+    return QgsWkbTypes.geometryType(wkb_type) in SITE_GEOMETRIES
 
 
 def _name_position(
@@ -158,7 +170,8 @@ def _read_features(
         if shape is None:
             empty += 1
             continue
-        _check_shape(shape, source.sourceName())
+        if not _holds_sites(shape.wkbType()):
+            raise InvalidRequestError(WRONG_GEOMETRY.format(name=source.sourceName()))
         features.append(feature)
         shapes.append(shape)
         if len(features) > MOST_SITES:
@@ -174,14 +187,6 @@ def _read_features(
     if empty:
         feedback.pushWarning(f"Features without a geometry, which are left out: {empty}.")
     return features, shapes
-
-
-def _check_shape(shape: QgsGeometry, layer: str) -> None:
-    if shape.type() not in SITE_GEOMETRIES:
-        raise InvalidRequestError(
-            f"SITES: {layer} holds lines or mixed geometries; give a layer of points or polygons "
-            "(the algorithm Buffer makes polygons of lines)."
-        )
 
 
 def _site_name(feature: QgsFeature, position: Optional[int]) -> str:
@@ -230,3 +235,25 @@ def _read_point(
             "write it as [EPSG:4326], for example."
         )
     return point, crs if crs.isValid() else QgsCoordinateReferenceSystem(DEFAULT_CRS)
+
+
+def _geojson(shape: QgsGeometry) -> Dict[str, Any]:
+    """``shape`` as GeoJSON with every digit; QGIS's own writer rounds."""
+    is_multi = shape.isMultipart()
+    if shape.type() == QgsWkbTypes.GeometryType.PointGeometry:
+        if is_multi:
+            points = [_position(point) for point in shape.asMultiPoint()]
+            return {"type": "MultiPoint", "coordinates": points}
+        return {"type": "Point", "coordinates": _position(shape.asPoint())}
+    if is_multi:
+        polygons = [_rings(polygon) for polygon in shape.asMultiPolygon()]
+        return {"type": "MultiPolygon", "coordinates": polygons}
+    return {"type": "Polygon", "coordinates": _rings(shape.asPolygon())}
+
+
+def _rings(polygon: List[List[QgsPointXY]]) -> List[List[List[float]]]:
+    return [[_position(point) for point in ring] for ring in polygon]
+
+
+def _position(point: QgsPointXY) -> List[float]:
+    return [point.x(), point.y()]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Dict, Tuple
 
@@ -67,7 +67,7 @@ class CollectionProfile:
     license: str
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_profiles() -> Dict[str, CollectionProfile]:
     """All built-in profiles by id, the default first."""
     paths = sorted(

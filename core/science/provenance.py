@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ..bridge.profiles import CollectionProfile
 from ..bridge.request import CompositeRequest, request_to_json
 from ..bridge.version import plugin_version
-from .scene import Scene
+from .imagery.scene import Scene
 
 PACKAGES = ("dask", "numpy", "odc-geo", "pyproj", "pystac-client", "rasterio")
 

@@ -44,8 +44,8 @@ PACKAGE_ROOT = __name__.partition(".")[0]
 
 # Modules are named, not imported: a job loads only what it needs.
 JOBS: dict[type, tuple[str, str]] = {
-    SearchScenesRequest: (".search_job", "run_search"),
-    CompositeRequest: (".composite_job", "run_composite"),
+    SearchScenesRequest: (".catalog.job", "run_search"),
+    CompositeRequest: (".composite.job", "run_composite"),
     SampleCatalogRequest: (".sample_catalog.job", "run_sample_catalog"),
     TimeSeriesRequest: (".timeseries.job", "run_time_series"),
 }

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-ALGORITHMS = ("composite", "environment", "samplecatalog", "searchscenes")
+ALGORITHMS = ("composite", "environment", "samplecatalog", "searchscenes", "timeseries")
 
 
 def test_the_algorithms_are_listed_without_an_environment(qgis_process):

@@ -10,8 +10,8 @@ import pytest
 import rasterio
 import rasterio.shutil
 from fairweather.core.bridge.errors import OutputError
-from fairweather.core.science.preview import RAMP, make_preview, preview_png
-from fairweather.core.science.report import (
+from fairweather.core.science.composite.preview import RAMP, make_preview, preview_png
+from fairweather.core.science.composite.report import (
     ClearDays,
     CompositeReport,
     ReportBand,

@@ -12,8 +12,8 @@ import pytest
 import shapely
 from fairweather.core.bridge.errors import NoScenesError, OutputError
 from fairweather.core.bridge.request import SceneSearch, SearchScenesRequest, request_to_json
+from fairweather.core.science.catalog.job import run_search
 from fairweather.core.science.reporter import RecordingReporter
-from fairweather.core.science.search_job import run_search
 
 AREA = (15.1, 45.1, 15.9, 45.9)
 ZAGREB_AREA = (15.5, 45.7, 15.9, 46.3)
@@ -196,7 +196,7 @@ def test_local_search_loads_no_http_library_nor_the_engine(
         import importlib, pathlib, runpy, sys
         runpy.run_path(sys.argv[1])["load_package"]()
         request = importlib.import_module("fairweather.core.bridge.request")
-        job = importlib.import_module("fairweather.core.science.search_job")
+        job = importlib.import_module("fairweather.core.science.catalog.job")
         reporter = importlib.import_module("fairweather.core.science.reporter")
         asked = request.read_request(pathlib.Path(sys.argv[2]))
         job.run_search(asked, reporter.RecordingReporter(), pathlib.Path(sys.argv[2] + ".job"))

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ..whole_file import whole_file
 from .chart import Chart, ChartedSeries, site_labels
 
-TEMPLATES_FOLDER = Path(__file__).parent.parent / "templates"
+TEMPLATES_FOLDER = Path(__file__).parent / "templates"
 MOST_SITES = 500  # what a browser draws at once without waiting, in some megabytes
 DECIMALS = 5
 

@@ -11,14 +11,14 @@ from ...bridge.profiles import CollectionProfile, find_profile
 from ...bridge.request import TimeSeriesRequest
 from ..area import read_area
 from ..catalog.find import find_scenes
-from ..encoding import choose_encoding
-from ..masks import choose_masked_classes
-from ..memory_budget import BASE_BYTES, budget_bytes
-from ..output_bands import choose_output_bands, source_bands
+from ..imagery.encoding import choose_encoding
+from ..imagery.masks import choose_masked_classes
+from ..imagery.memory_budget import BASE_BYTES, budget_bytes
+from ..imagery.output_bands import choose_output_bands, source_bands
+from ..imagery.scene import Scene, read_scenes
+from ..imagery.scene_grids import finest_grid, with_grids
 from ..provenance import attribution, versions
 from ..reporter import Reporter
-from ..scene import Scene, read_scenes
-from ..scene_grids import finest_grid, with_grids
 from .observing import ObservingRecipe
 from .site_blocks import SiteBlock, SitePlan, plan_sites
 from .sites import LocatedSite, locate_sites

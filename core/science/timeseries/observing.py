@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..encoding import CommonEncoding
-from ..masks import clear_pixels
-from ..output_bands import OutputBand
-from ..reading import BlockReader
+from ..imagery.encoding import CommonEncoding
+from ..imagery.masks import clear_pixels
+from ..imagery.output_bands import OutputBand
+from ..imagery.reading import BlockReader
+from ..imagery.scene_days import SceneDay, read_day
 from ..reporter import StageProgress
-from ..scene_days import SceneDay, read_day
 from .site_blocks import SiteBlock
 from .statistics import reduce_sites
 

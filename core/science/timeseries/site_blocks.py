@@ -16,9 +16,9 @@ import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from ..scene import Scene
-from ..scene_days import SceneDay, group_by_solar_day
-from ..solar_day import DEGREES_PER_HOUR
+from ..imagery.scene import Scene
+from ..imagery.scene_days import SceneDay, group_by_solar_day
+from ..imagery.solar_day import DEGREES_PER_HOUR
 from .sites import LocatedSite, SitePixels, find_pixels
 
 # Sentinel-2's files are made of tiles of this many pixels from their corner.
@@ -72,8 +72,8 @@ def plan_sites(
     groups: dict[tuple[GeoBox, int, int, int], list[tuple[LocatedSite, SitePixels]]] = {}
     days_by_site: dict[int, tuple[SceneDay, ...]] = {}
     for number, site in enumerate(sites):
-        own = np.flatnonzero(over[:, number])
-        if own.size == 0:
+        own = np.flatnonzero(over[:, number]).tolist()
+        if not own:
             continue
         grid = Counter(grids[scene] for scene in own).most_common(1)[0][0]
         pixels = find_pixels(site, grid)

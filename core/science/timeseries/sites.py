@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from ...bridge.errors import InvalidRequestError
 from ...bridge.request import Site
-from ..pixel_lookup import EDGE_TOLERANCE
+from ..imagery.pixel_lookup import EDGE_TOLERANCE
 from ..reporter import Reporter
 
 

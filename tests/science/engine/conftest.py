@@ -16,18 +16,18 @@ from affine import Affine
 from fairweather.core.bridge.profiles import find_profile
 from fairweather.core.bridge.request import Area, CompositeRequest, SceneSearch
 from fairweather.core.science.area import read_area
-from fairweather.core.science.composite_plan import CompositePlan, plan_composite
-from fairweather.core.science.composite_run import run_composite_blocks
-from fairweather.core.science.memory_budget import BlockPlan
-from fairweather.core.science.output_bands import choose_output_bands
-from fairweather.core.science.output_raster import (
+from fairweather.core.science.composite.output_raster import (
     OutputRaster,
     RasterBand,
     RasterLayout,
     write_cog,
 )
+from fairweather.core.science.composite.plan import CompositePlan, plan_composite
+from fairweather.core.science.composite.run import run_composite_blocks
+from fairweather.core.science.imagery.memory_budget import BlockPlan
+from fairweather.core.science.imagery.output_bands import choose_output_bands
+from fairweather.core.science.imagery.scene import Scene, SourceBand
 from fairweather.core.science.reporter import RecordingReporter, StageProgress
-from fairweather.core.science.scene import Scene, SourceBand
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.enums import Resampling

@@ -11,8 +11,8 @@ import rioxarray  # noqa: F401
 import shapely
 from affine import Affine
 from fairweather.core.bridge.profiles import find_profile
-from fairweather.core.science.output_bands import choose_output_bands, source_bands
-from fairweather.core.science.scene import read_scenes
+from fairweather.core.science.imagery.output_bands import choose_output_bands, source_bands
+from fairweather.core.science.imagery.scene import read_scenes
 from odc.geo.geobox import GeoBox
 
 BANDS = ("red", "green", "blue", "nir", "NDVI", "NDWI", "EVI", "EVI2", "SAVI", "GNDVI")

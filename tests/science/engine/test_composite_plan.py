@@ -6,7 +6,7 @@ import shapely
 from dask.callbacks import Callback
 from fairweather.core.bridge.errors import InvalidRequestError, NoScenesError, ReadError
 from fairweather.core.bridge.request import PixelGrid
-from fairweather.core.science.memory_budget import BlockPlan
+from fairweather.core.science.imagery.memory_budget import BlockPlan
 from odc.geo.geobox import GeoBox
 
 

@@ -2,12 +2,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from fairweather.core.science.encoding import (
+from fairweather.core.science.imagery.encoding import (
     CommonEncoding,
     bytes_of_a_number,
     choose_encoding,
 )
-from fairweather.core.science.scene import SourceBand
+from fairweather.core.science.imagery.scene import SourceBand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

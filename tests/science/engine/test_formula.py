@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from fairweather.core.bridge.errors import InvalidRequestError
 from fairweather.core.bridge.indices import load_indices
-from fairweather.core.science.formula import parse_formula
+from fairweather.core.science.imagery.formula import parse_formula
 
 BANDS = {
     "nir": np.array([0.4, 0.0, -0.1, 0.3]),

@@ -2,9 +2,9 @@ import itertools
 
 import numpy as np
 import pytest
-from fairweather.core.science import median
-from fairweather.core.science.median import masked_median
-from fairweather.core.science.reading import is_data
+from fairweather.core.science.composite import median
+from fairweather.core.science.composite.median import masked_median
+from fairweather.core.science.imagery.reading import is_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 from fairweather.core.bridge.errors import InvalidRequestError
-from fairweather.core.science import memory_budget
-from fairweather.core.science.memory_budget import (
+from fairweather.core.science.imagery import memory_budget
+from fairweather.core.science.imagery.memory_budget import (
     BASE_BYTES,
     budget_bytes,
     plan_blocks,
@@ -67,13 +67,18 @@ from odc.geo.geobox import GeoBox
 from fairweather.core.bridge.profiles import find_profile
 from fairweather.core.bridge.request import Area, CompositeRequest, SceneSearch
 from fairweather.core.science.area import read_area
-from fairweather.core.science.composite_plan import plan_composite
-from fairweather.core.science.composite_run import run_composite_blocks
-from fairweather.core.science.memory_budget import READS_IN_FLIGHT
-from fairweather.core.science.output_bands import choose_output_bands
-from fairweather.core.science.output_raster import OutputRaster, RasterBand, RasterLayout, write_cog
+from fairweather.core.science.composite.plan import plan_composite
+from fairweather.core.science.composite.run import run_composite_blocks
+from fairweather.core.science.imagery.memory_budget import READS_IN_FLIGHT
+from fairweather.core.science.imagery.output_bands import choose_output_bands
+from fairweather.core.science.composite.output_raster import (
+    OutputRaster,
+    RasterBand,
+    RasterLayout,
+    write_cog,
+)
 from fairweather.core.science.reporter import RecordingReporter, StageProgress
-from fairweather.core.science.scene import Scene, SourceBand
+from fairweather.core.science.imagery.scene import Scene, SourceBand
 
 folder, size = Path(sys.argv[2]), int(sys.argv[3])
 transform, crs = Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633"

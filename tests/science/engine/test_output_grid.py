@@ -6,8 +6,8 @@ from affine import Affine
 from fairweather.core.bridge.errors import InvalidRequestError
 from fairweather.core.bridge.request import Area, PixelGrid
 from fairweather.core.science.area import read_area
-from fairweather.core.science.clip import pixels_inside
-from fairweather.core.science.output_grid import choose_output_grid
+from fairweather.core.science.composite.clip import pixels_inside
+from fairweather.core.science.composite.output_grid import choose_output_grid
 from fairweather.core.science.reporter import RecordingReporter
 from hypothesis import example, given, settings
 from hypothesis import strategies as st

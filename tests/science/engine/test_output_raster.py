@@ -8,9 +8,9 @@ import pytest
 import rasterio
 from affine import Affine
 from fairweather.core.bridge.errors import OutputError
-from fairweather.core.science import output_raster
-from fairweather.core.science.block_composite import Block, BlockComposite
-from fairweather.core.science.output_raster import (
+from fairweather.core.science.composite import output_raster
+from fairweather.core.science.composite.block import Block, BlockComposite
+from fairweather.core.science.composite.output_raster import (
     OutputRaster,
     RasterBand,
     RasterLayout,
@@ -220,8 +220,13 @@ launch.load_package()
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from fairweather.core.bridge.errors import OutputError
-from fairweather.core.science.block_composite import Block, BlockComposite
-from fairweather.core.science.output_raster import OutputRaster, RasterBand, RasterLayout, write_cog
+from fairweather.core.science.composite.block import Block, BlockComposite
+from fairweather.core.science.composite.output_raster import (
+    OutputRaster,
+    RasterBand,
+    RasterLayout,
+    write_cog,
+)
 
 folder = Path(sys.argv[2])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from affine import Affine
-from fairweather.core.science.pixel_lookup import look_up_pixels, source_pixels_per_pixel
+from fairweather.core.science.imagery.pixel_lookup import look_up_pixels, source_pixels_per_pixel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox

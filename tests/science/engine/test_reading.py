@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import rasterio
 from fairweather.core.bridge.errors import ReadError
-from fairweather.core.science import reading
-from fairweather.core.science.reading import BlockReader, is_data, read_geobox
+from fairweather.core.science.imagery import reading
+from fairweather.core.science.imagery.reading import BlockReader, is_data, read_geobox
 from odc.geo.geobox import GeoBox
 
 

@@ -7,7 +7,7 @@ import pytest
 from affine import Affine
 from fairweather.core.bridge.errors import InvalidRequestError
 from fairweather.core.bridge.profiles import find_profile
-from fairweather.core.science.scene import read_scenes
+from fairweather.core.science.imagery.scene import read_scenes
 from odc.geo.geobox import GeoBox
 
 PROJ = {"proj:code": "EPSG:32633", "proj:shape": [10, 20], "proj:transform": [10, 0, 5, 0, -10, 9]}

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from fairweather.core.science.encoding import CommonEncoding
-from fairweather.core.science.scene import Scene, SourceBand
-from fairweather.core.science.scene_days import group_by_solar_day, read_day
+from fairweather.core.science.imagery.encoding import CommonEncoding
+from fairweather.core.science.imagery.scene import Scene, SourceBand
+from fairweather.core.science.imagery.scene_days import group_by_solar_day, read_day
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

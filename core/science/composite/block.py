@@ -13,13 +13,13 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
+from ..imagery.encoding import CommonEncoding
+from ..imagery.masks import clear_pixels
+from ..imagery.output_bands import OutputBand
+from ..imagery.reading import BlockReader
+from ..imagery.scene_days import SceneDay, read_day
 from .clip import pixels_inside
-from .encoding import CommonEncoding
-from .masks import clear_pixels
 from .median import RUN_LENGTH, masked_median
-from .output_bands import OutputBand
-from .reading import BlockReader
-from .scene_days import SceneDay, read_day
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,20 @@ from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..bridge.profiles import CollectionProfile, find_profile
-from ..bridge.request import SearchScenesRequest
-from .area import read_area
-from .catalog.candidates import scene_grid, scene_moment
-from .catalog.checks import CLOUD_COVER
-from .catalog.find import find_scenes
-from .catalog.found import count_of
-from .solar_day import solar_day
-from .whole_file import check_target, whole_file
+from ...bridge.profiles import CollectionProfile, find_profile
+from ...bridge.request import SearchScenesRequest
+from ..area import read_area
+from ..imagery.solar_day import solar_day
+from ..whole_file import check_target, whole_file
+from .candidates import scene_grid, scene_moment
+from .checks import CLOUD_COVER
+from .find import find_scenes
+from .found import count_of
 
 if TYPE_CHECKING:
     import pystac
 
-    from .reporter import Reporter
+    from ..reporter import Reporter
 
 PERCENT_WHEN_FOUND = 90.0
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from ..bridge.errors import InvalidRequestError
+from ...bridge.errors import InvalidRequestError
 
 # The interpreter with its libraries, GDAL's caches and the COG's compressor.
 BASE_BYTES = 350 * 1024**2

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bridge.errors import InvalidRequestError
-from ..bridge.profiles import CollectionProfile
+from ...bridge.errors import InvalidRequestError
+from ...bridge.profiles import CollectionProfile
 from .reading import BlockReader
 from .scene_days import SceneDay, read_day
 

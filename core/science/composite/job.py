@@ -6,17 +6,17 @@ import shutil
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
-from ..bridge.errors import OutputError
-from ..bridge.request import CompositeRequest
-from .composite_inputs import CompositeInputs, prepare_composite
-from .composite_run import RunStatistics, run_composite_blocks
-from .composite_summary import WarningsKept, summarise_composite
-from .memory_budget import READS_IN_FLIGHT
+from ...bridge.errors import OutputError
+from ...bridge.request import CompositeRequest
+from ..imagery.memory_budget import READS_IN_FLIGHT
+from ..provenance import provenance_tags
+from ..reporter import Reporter, StageProgress
+from ..whole_file import whole_file
+from .inputs import CompositeInputs, prepare_composite
 from .output_raster import OutputRaster, RasterBand, RasterLayout, write_cog
-from .provenance import provenance_tags
 from .report import write_composite_report
-from .reporter import Reporter, StageProgress
-from .whole_file import whole_file
+from .run import RunStatistics, run_composite_blocks
+from .summary import WarningsKept, summarise_composite
 
 
 def run_composite(

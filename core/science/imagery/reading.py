@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from ..bridge.errors import ReadError
+from ...bridge.errors import ReadError
 from .pixel_lookup import PixelLookup, look_up_pixels, source_pixels_per_pixel
 from .scene import SourceBand
 

@@ -14,11 +14,11 @@ import numpy as np
 from dask.base import compute
 from dask.delayed import delayed
 
-from .block_composite import Block, BlockComposite, compose_block
-from .composite_plan import CompositePlan
-from .memory_budget import give_back_freed_memory
+from ..imagery.memory_budget import give_back_freed_memory
+from ..reporter import StageProgress
+from .block import Block, BlockComposite, compose_block
 from .output_raster import OutputRaster, limited_block_cache
-from .reporter import StageProgress
+from .plan import CompositePlan
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,17 @@ from odc.geo.geobox import GeoBox
 from odc.geo.geom import BoundingBox, mid_longitude
 from rasterio.warp import transform_bounds
 
-from ..bridge.errors import NoScenesError
-from ..bridge.request import CompositeRequest
-from .area import AreaOfInterest
-from .block_composite import Block, Recipe
-from .encoding import bytes_of_a_number, choose_encoding
-from .memory_budget import BlockPlan, budget_bytes, plan_blocks
-from .output_bands import OutputBand, source_bands
+from ...bridge.errors import NoScenesError
+from ...bridge.request import CompositeRequest
+from ..area import AreaOfInterest
+from ..imagery.encoding import bytes_of_a_number, choose_encoding
+from ..imagery.memory_budget import BlockPlan, budget_bytes, plan_blocks
+from ..imagery.output_bands import OutputBand, source_bands
+from ..imagery.scene import Scene
+from ..imagery.scene_days import SceneDay, group_by_solar_day
+from ..imagery.scene_grids import band_grids, finest_grid, with_grids
+from .block import Block, Recipe
 from .output_grid import choose_output_grid
-from .scene import Scene
-from .scene_days import SceneDay, group_by_solar_day
-from .scene_grids import band_grids, finest_grid, with_grids
 
 Bounds = tuple[float, float, float, float]
 

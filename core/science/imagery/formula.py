@@ -9,7 +9,7 @@ from functools import reduce
 
 import numpy as np
 
-from ..bridge import formula as bridge_formula
+from ...bridge import formula as bridge_formula
 
 # Reflectances lie on a lattice of 1e-4 and the coefficients have few decimals, so a denominator
 # that is not zero is larger than this, a product of three bands too; what is smaller is a zero

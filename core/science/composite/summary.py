@@ -6,16 +6,16 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..bridge.profiles import CollectionProfile
-from ..bridge.request import CompositeRequest, request_to_json
-from .area import AreaOfInterest
-from .composite_inputs import CompositeInputs
-from .composite_plan import CompositePlan
-from .composite_run import RunStatistics
-from .provenance import attribution, versions
+from ...bridge.profiles import CollectionProfile
+from ...bridge.request import CompositeRequest, request_to_json
+from ..area import AreaOfInterest
+from ..imagery.scene import Scene
+from ..provenance import attribution, versions
+from ..reporter import Reporter
+from .inputs import CompositeInputs
+from .plan import CompositePlan
 from .report import CompositeReport, ReportBand, ReportDay, ReportScene, UnusedScenes
-from .reporter import Reporter
-from .scene import Scene
+from .run import RunStatistics
 
 
 @dataclass

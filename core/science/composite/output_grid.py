@@ -14,9 +14,9 @@ from odc.geo.geobox import GeoBox
 from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
-from ..bridge.errors import InvalidRequestError
-from ..bridge.request import PixelGrid
-from .area import AreaOfInterest
+from ...bridge.errors import InvalidRequestError
+from ...bridge.request import PixelGrid
+from ..area import AreaOfInterest
 
 MOST_PIXELS = 10_000_000_000
 

@@ -16,8 +16,8 @@ from odc.geo.geobox import GeoBox
 from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
-from ..bridge.errors import InvalidRequestError
-from ..bridge.profiles import CollectionProfile
+from ...bridge.errors import InvalidRequestError
+from ...bridge.profiles import CollectionProfile
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class SourceBand:
 class Scene:
     """One scene; ``bands`` by the profile's names, ``mask`` the classification, if asked for.
 
-    ``moment`` is in UTC. ``footprint`` is in EPSG:4326. ``encoding`` says in words where scale and offset come from.
+    ``moment`` is in UTC, ``footprint`` in EPSG:4326. ``encoding`` says in words where scale and
+    offset come from.
     """
 
     id: str

@@ -16,8 +16,8 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from ..bridge.errors import OutputError
-from .block_composite import Block, BlockComposite
+from ...bridge.errors import OutputError
+from .block import Block, BlockComposite
 
 Tile = tuple[int, int]
 

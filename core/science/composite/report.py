@@ -12,8 +12,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..whole_file import whole_file
 from .preview import RAMP, make_preview
-from .whole_file import whole_file
 
 TEMPLATES_FOLDER = Path(__file__).parent / "templates"
 PREVIEW_SIDE = 1000  # pixels

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..bridge.indices import read_layers
-from ..bridge.profiles import CollectionProfile
+from ...bridge.indices import read_layers
+from ...bridge.profiles import CollectionProfile
 from .formula import Formula, parse_formula
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from ..bridge.errors import InvalidRequestError
-from ..bridge.profiles import CollectionProfile, find_profile
-from ..bridge.request import CompositeRequest
-from .area import AreaOfInterest, read_area
-from .catalog.find import find_scenes
-from .catalog.found import FoundScenes
-from .composite_plan import CompositePlan, plan_composite
-from .masks import choose_masked_classes
-from .output_bands import choose_output_bands, source_bands
-from .reporter import Reporter
-from .scene import read_scenes
+from ...bridge.errors import InvalidRequestError
+from ...bridge.profiles import CollectionProfile, find_profile
+from ...bridge.request import CompositeRequest
+from ..area import AreaOfInterest, read_area
+from ..catalog.find import find_scenes
+from ..catalog.found import FoundScenes
+from ..imagery.masks import choose_masked_classes
+from ..imagery.output_bands import choose_output_bands, source_bands
+from ..imagery.scene import read_scenes
+from ..reporter import Reporter
+from .plan import CompositePlan, plan_composite
 
 DTYPES = ("float32", "int16")
 METHODS = ("median",)

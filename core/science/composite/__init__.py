@@ -1,0 +1,1 @@
+"""The composite: from scenes to one Cloud Optimized GeoTIFF and its report."""

@@ -1,0 +1,1 @@
+"""Scenes and their pixels: what every job that reads imagery shares."""
