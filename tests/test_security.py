@@ -29,6 +29,7 @@ def package(tmp_path_factory, plugin_root):
         shutil.copytree(plugin_root / name, folder / name, ignore=ignored)
     for name in make_package.SHIPPED_FILES:
         if (plugin_root / name).exists():
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(plugin_root / name, folder / name)
     (folder / PLANTED).write_text(PLANTED_CODE)
     return folder

@@ -227,8 +227,7 @@ def test_both_zones_of_the_sample_in_one_run(qgis_process, sample_catalog, tmp_p
     assert set(table["index"]) == {"NDVI", "ratio", "nir"}
     ndvi = table[table["index"] == "NDVI"]
     assert ndvi.groupby("site")["value"].count().min() >= 3
-    print(ndvi[["site", "time", "value", "smoothed"]].to_string())
-    assert ndvi["smoothed"].between(-0.2, 1).all()
+    assert ndvi["smoothed"].dropna().between(-0.2, 1).all()
     days = pandas.to_datetime(ndvi[ndvi["site"] == "33"]["time"], utc=True).diff().dropna()
     assert set(days.dt.days) == {10}
 

@@ -15,7 +15,7 @@ from ...bridge.errors import NoScenesError
 from ...bridge.request import CompositeRequest
 from ..area import AreaOfInterest
 from ..imagery.encoding import bytes_of_a_number, choose_encoding
-from ..imagery.memory_budget import BlockPlan, budget_bytes, plan_blocks
+from ..imagery.memory_budget import BlockPlan, budget_bytes, plan_blocks, share_out
 from ..imagery.output_bands import OutputBand, source_bands
 from ..imagery.scene import Scene
 from ..imagery.scene_days import SceneDay, group_by_solar_day
@@ -62,7 +62,7 @@ class CompositePlan:
         """The plan in one sentence, for the log."""
         return (
             f"{len(self.scenes)} scenes on {len(self.days)} days; the composite has "
-            f"{self.grid_in_words()}, in {self.block_count} blocks."
+            f"{self.grid_in_words()}."
         )
 
     def blocks(self) -> Iterator[Block]:
@@ -137,8 +137,11 @@ def plan_composite(
             masked_classes=masked_classes,
             clip_to=area.geometry_in(geobox.crs) if clip else None,
         ),
-        block_plan=plan_blocks(
-            budget_bytes(request.memory_gb), len(days), bytes_by_day, len(output_bands)
+        block_plan=share_out(
+            plan_blocks(
+                budget_bytes(request.memory_gb), len(days), bytes_by_day, len(output_bands)
+            ),
+            *geobox.shape,
         ),
         bounds_by_scene=bounds,
     )

@@ -28,6 +28,11 @@ BYTES_GIVEN_BACK = 64 * 1024
 LARGEST_EDGE = 1024
 SMALLEST_EDGE = 128
 
+# A small raster is cut into at least this many blocks a processor, so that all of them have work
+# and progress shows; but not into blocks below this edge, for each opens every file again.
+BLOCKS_BY_PROCESSOR = 4
+SMALLEST_SHARED_EDGE = 256
+
 
 @dataclass(frozen=True)
 class BlockPlan:
@@ -86,3 +91,14 @@ def plan_blocks(budget: int, days: int, bytes_by_day: int, bands: int) -> BlockP
                 "other programs, or choose fewer dates."
             )
     return BlockPlan(edge, at_once)
+
+
+def share_out(plan: BlockPlan, height: int, width: int) -> BlockPlan:
+    """The plan with smaller blocks where a raster of this size has too few to share."""
+    edge = plan.edge
+    while (
+        edge > SMALLEST_SHARED_EDGE
+        and -(-height // edge) * -(-width // edge) < BLOCKS_BY_PROCESSOR * plan.at_once
+    ):
+        edge //= 2
+    return BlockPlan(edge, plan.at_once)

@@ -7,8 +7,10 @@ from fairweather.core.bridge.errors import InvalidRequestError
 from fairweather.core.science.imagery import memory_budget
 from fairweather.core.science.imagery.memory_budget import (
     BASE_BYTES,
+    BlockPlan,
     budget_bytes,
     plan_blocks,
+    share_out,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,14 @@ def test_more_memory_never_gives_smaller_blocks():
     plans = [plan_blocks(int(gb * GB), 60, 11, 3) for gb in (0.6, 1, 2, 4, 8, 16, 32)]
     assert [plan.edge for plan in plans] == sorted(plan.edge for plan in plans)
     assert plans[-1].edge == 1024
+
+
+def test_a_small_raster_is_shared_out_and_a_large_one_is_left():
+    plan = BlockPlan(edge=1024, at_once=2)
+    assert share_out(plan, 395, 725) == BlockPlan(256, 2)
+    assert share_out(plan, 1800, 1800) == BlockPlan(512, 2)
+    assert share_out(plan, 4000, 4000) == plan
+    assert share_out(BlockPlan(128, 2), 100, 100) == BlockPlan(128, 2)
 
 
 def test_automatic_is_half_of_what_is_free(monkeypatch):
