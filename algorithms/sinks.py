@@ -19,12 +19,30 @@ from qgis.core import (
     QgsProcessingOutputLayerDefinition,
 )
 
-from ..core.bridge.errors import CancelledError, OutputError
+from ..core.bridge.errors import CancelledError, InvalidRequestError, OutputError
 from .base import destination_file
 
 FEATURES_AT_ONCE = 1000
 BESIDE = ("-wal", "-shm", "-journal")  # a GeoPackage's
 BESIDE_SHAPEFILE = (".shx", ".dbf", ".prj", ".cpg", ".qmd")
+
+
+def check_distinct_files(algorithm: QgsProcessingAlgorithm, parameters: Dict[str, Any]) -> None:
+    """Check that no two outputs are the same file: the second would replace the first.
+
+    Raises:
+        InvalidRequestError: two are.
+    """
+    seen: Dict[Path, str] = {}
+    for definition in algorithm.destinationParameterDefinitions():
+        name = definition.name()
+        path = destination_file(parameters.get(name))
+        if path in seen:
+            raise InvalidRequestError(
+                f"{seen[path]} and {name} are both {path}; give each a file of its own."
+            )
+        if path is not None:
+            seen[path] = name
 
 
 class OutputWriter:

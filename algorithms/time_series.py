@@ -31,7 +31,7 @@ from .series_tables import (
     site_fields,
     table_fields,
 )
-from .sinks import OutputWriter
+from .sinks import OutputWriter, check_distinct_files
 from .site_styling import SiteStyler
 from .sites import DrawnSites, check_sites, read_sites
 from .time_series_parameters import (
@@ -120,6 +120,7 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
         self._read_indices(parameters, context)
         self._read_recipe(parameters, context)
         check_sites(self, parameters, context)
+        check_distinct_files(self, parameters)
 
     def prepare_request(
         self,

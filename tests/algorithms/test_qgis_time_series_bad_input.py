@@ -74,6 +74,12 @@ def test_a_missing_folder(refuse, tmp_path, output):
     assert f"{output}: the folder {tmp_path / 'missing'} does not exist" in message
 
 
+def test_two_outputs_in_one_file(refuse, tmp_path):
+    path = str(tmp_path / "all.gpkg")
+    message = refuse(OUTPUT=path, OUTPUT_SITES=path)
+    assert message == f"OUTPUT and OUTPUT_SITES are both {path}; give each a file of its own."
+
+
 def test_an_unknown_name_field(refuse, polygons, square):
     message = refuse(SITES=polygons(square), NAME_FIELD="parcel")
     assert "NAME_FIELD: area has no field 'parcel'; its fields are: n." in message

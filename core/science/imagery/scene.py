@@ -14,6 +14,7 @@ from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj.exceptions import CRSError
+from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
 from ...bridge.errors import InvalidRequestError
@@ -103,12 +104,20 @@ def _read_scene(
     return Scene(
         id=item.id,
         moment=item.datetime,
-        footprint=shapely.geometry.shape(item.geometry) if item.geometry else shapely.Polygon(),
+        footprint=_footprint(item),
         bands=sources,
         mask=mask,
         encoding=_encoding_in_words(item, profile, sources),
         properties=item.properties,
     )
+
+
+def _footprint(item: pystac.Item) -> BaseGeometry:
+    """The item's geometry, empty where it has none that can be read."""
+    try:
+        return shapely.make_valid(shapely.geometry.shape(item.geometry))
+    except (ShapelyError, AttributeError, KeyError, TypeError, ValueError, IndexError):
+        return shapely.Polygon()
 
 
 def _read_band(item: pystac.Item, name: str, profile: CollectionProfile) -> SourceBand:
