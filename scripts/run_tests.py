@@ -28,7 +28,8 @@ def main(half: str) -> int:
     inside = [sys.executable, "-m", "pytest", *selection, "-p", "no:cacheprovider", QGIS_TESTS]
     codes = [_run(inside, {**variables, "QT_QPA_PLATFORM": "offscreen"})]
     print(f"== {half.capitalize()} tests of the core and of whole runs", flush=True)
-    outside = [TEST_PYTHON, "-m", "pytest", *selection, f"--ignore={QGIS_TESTS}", "tests"]
+    outside = [TEST_PYTHON, "-m", "pytest", *selection, "--numprocesses=auto"]
+    outside += [f"--ignore={QGIS_TESTS}", "tests"]
     codes.append(_run(outside, variables))
     return max(0 if code == NO_TESTS_COLLECTED else code for code in codes)
 

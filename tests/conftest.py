@@ -38,8 +38,7 @@ def shared_data():
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory, monkeypatch):
     """No test touches the user's own FAIRWEATHER_HOME."""
-    if "FAIRWEATHER_HOME" not in os.environ:
-        monkeypatch.setenv("FAIRWEATHER_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("FAIRWEATHER_HOME", str(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture(scope="session")

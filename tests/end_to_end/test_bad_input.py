@@ -58,6 +58,7 @@ def inputs(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [pytest.param(case, marks=[] if case in QUICK_CASES else [pytest.mark.slow]) for case in CASES],

@@ -5,7 +5,7 @@ import pytest
 from fairweather.core.bridge import formula as grammar
 from fairweather.core.bridge.indices import load_indices
 from fairweather.core.bridge.profiles import find_profile
-from fairweather.core.science import formula as science
+from fairweather.core.science.imagery import formula as science
 from fairweather.core.science.imagery.formula import parse_formula
 from fairweather.core.science.imagery.output_bands import choose_output_bands, source_bands
 from hypothesis import given, settings
