@@ -41,6 +41,7 @@ def scan(module, *arguments, folder):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_bandit_finds_nothing_of_any_severity(package):
     pytest.importorskip("bandit")
     report = scan("bandit", "-r", ".", "-f", "json", "--quiet", folder=package)
@@ -69,6 +70,7 @@ def test_every_exception_names_its_rule_and_its_reason(package):
             assert not nosec or ":" in reason, f"{path}: {line}"
 
 
+@pytest.mark.slow
 def test_detect_secrets_finds_nothing(package):
     pytest.importorskip("detect_secrets")
     report = scan(

@@ -24,6 +24,7 @@ def test_help(qgis_process, name):
     assert "Traceback" not in shown.output + shown.errors
 
 
+@pytest.mark.slow
 def test_without_environment_a_run_says_how_to_make_one(qgis_process, tmp_path):
     run = qgis_process.run(
         "composite",

@@ -75,6 +75,7 @@ def hashes(folder):
     }
 
 
+@pytest.mark.slow
 def test_two_runs_write_the_same_bytes(catalog_path, tmp_path):
     assert hashes(make(tmp_path / "again").parent) == hashes(catalog_path.parent)
 
