@@ -25,7 +25,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QCoreApplication, QThread
 from qgis.PyQt.QtGui import QIcon
 
-from ..core.bridge.environment import find_worker_python
+from ..core.bridge.environment import check_worker_python, find_worker_python
 from ..core.bridge.errors import CancelledError, FairweatherError, InvalidRequestError
 from ..core.bridge.events import Event, Message, Progress, WarningMessage
 from ..core.bridge.request import (
@@ -166,7 +166,7 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
 
         return run_job(
             request,
-            find_worker_python(chosen_python()),
+            check_worker_python(chosen_python()),
             on_event=lambda event: forward_event(event, feedback),
             is_cancelled=is_cancelled,
         )

@@ -41,6 +41,7 @@ from .parameters import (
 )
 from .pixel_grid import grid_of_layer
 from .scenes import ChosenScenes, read_scenes
+from .sinks import check_distinct_files
 from .styling import CompositeStyler
 
 BANDS = "BANDS"
@@ -125,6 +126,7 @@ class CompositeAlgorithm(FairweatherAlgorithm):
 
     def check(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> None:
         """Check everything that needs no layer."""
+        check_distinct_files(self, parameters)
         read_search(self, parameters, context)
         self._read_recipe(parameters, context)
         self._read_crs(parameters, context)

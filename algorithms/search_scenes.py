@@ -9,10 +9,8 @@ from typing import Any, Dict, List, Optional
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
-    QgsFeatureSink,
     QgsProcessing,
     QgsProcessingContext,
-    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingParameterFeatureSink,
@@ -29,6 +27,7 @@ from .footprints import footprint_fields, read_footprints
 from .layer_names import footprints_name
 from .parameters import describe, read_search, search_parameters
 from .scenes import ChosenScenes, read_scenes
+from .sinks import OutputWriter, check_distinct_files
 from .styling import FootprintStyler
 
 LIMIT = "LIMIT"
@@ -134,6 +133,7 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
 
     def check(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> None:
         """Check everything that needs no layer."""
+        check_distinct_files(self, parameters)
         read_search(self, parameters, context)
         check_area(self, parameters, context)
 
@@ -167,7 +167,15 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
                 footprints=str(footprints),
             )
             values = self.run_search(request, self._area.merged(), self._scenes, feedback)
-            self._loaded_layer = self._write_footprints(footprints, parameters, context)
+            writer = OutputWriter(self, parameters, context, feedback)
+            with writer.whole(items):
+                self._loaded_layer = writer.write(
+                    OUTPUT,
+                    read_footprints(footprints),
+                    footprint_fields(),
+                    QgsWkbTypes.Type.MultiPolygon,
+                    QgsCoordinateReferenceSystem(DEFAULT_CRS),
+                )
         results = {name: values[name] for name in (SCENE_COUNT, DAY_COUNT)}
         results[OUTPUT] = self._loaded_layer
         if items:
@@ -181,26 +189,3 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
         name = footprints_name(self._request.search)
         self.style_layer(self._loaded_layer, context, FootprintStyler(), name)
         return {}
-
-    def _write_footprints(
-        self, path: Path, parameters: Dict[str, Any], context: QgsProcessingContext
-    ) -> str:
-        """Copy the worker's footprints into the sink; the new layer's id is returned."""
-        sink, layer = self.parameterAsSink(
-            parameters,
-            OUTPUT,
-            context,
-            footprint_fields(),
-            QgsWkbTypes.Type.MultiPolygon,
-            QgsCoordinateReferenceSystem(DEFAULT_CRS),
-        )
-        if sink is None:
-            raise QgsProcessingException(self.invalidSinkError(parameters, OUTPUT))
-        for feature in read_footprints(path):
-            if not sink.addFeature(feature, QgsFeatureSink.Flag.FastInsert):
-                raise QgsProcessingException(
-                    f"A footprint cannot be written to {parameters[OUTPUT]!s} "
-                    f"({sink.lastError()}); choose another output."
-                )
-        del sink  # closes the file
-        return str(layer)

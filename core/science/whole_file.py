@@ -14,6 +14,7 @@ from ..bridge.errors import FairweatherError, OutputError
 from ..bridge.part_files import part_path, remove_parts
 
 FULL_DISK_BYTES = 1 << 20
+PROBE_BYTES = 1 << 16
 FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -53,7 +54,8 @@ def check_target(target: Path, scratch: Path) -> None:
     """Check that ``target`` can be written, before any work is done for it.
 
     Raises:
-        OutputError: the folder is missing or not writable, or ``target`` is a folder.
+        OutputError: the folder is missing or not writable, the disk is full, or ``target`` is a
+            folder.
     """
     target = target.absolute()
     if not target.parent.is_dir():
@@ -65,9 +67,12 @@ def check_target(target: Path, scratch: Path) -> None:
         raise OutputError(f"{target} is a folder; give the name of a file.")
     part = part_path(target, scratch)
     try:
-        # Permissions do not tell all (network drives, Windows): only writing does.
-        part.touch()
-        part.unlink()
+        # Neither permissions nor a disk's free room tell all (network drives, Windows, quotas):
+        # only writing does.
+        try:
+            part.write_bytes(bytes(PROBE_BYTES))
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         if is_disk_full(error, target.parent):
             reason = "the disk is full; make room or choose another folder"

@@ -242,7 +242,8 @@ def fake_worker(monkeypatch, write_composite, item):
 
     worker = FakeWorker(write_composite, item)
     monkeypatch.setattr(base, "run_job", worker)
-    monkeypatch.setattr(base, "find_worker_python", lambda _chosen="": Path("python"))
+    for name in ("find_worker_python", "check_worker_python"):
+        monkeypatch.setattr(base, name, lambda _chosen="": Path("python"))
     return worker
 
 

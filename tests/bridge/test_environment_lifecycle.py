@@ -16,6 +16,7 @@ from fairweather.core.bridge.environment import environments as module
 from fairweather.core.bridge.environment import interpreter, own_interpreter
 from fairweather.core.bridge.environment.environments import (
     check_environment,
+    check_worker_python,
     create_environment,
     find_worker_python,
     remove_environment,
@@ -185,6 +186,23 @@ def test_an_environment_whose_base_was_uninstalled_is_not_found(small_lock, tmp_
     fake_environment(f"{module.read_lock().digest}-py3.12", base=tmp_path / "gone" / "python")
     with pytest.raises(EnvironmentNotReadyError):
         find_worker_python()
+
+
+def test_a_damaged_environment_is_never_run(small_lock):
+    folder = fake_environment(f"{module.read_lock().digest}-py3.12")
+    assert check_worker_python() == module.environment_python(folder)
+    module.environment_python(folder).write_text("altered")
+    with pytest.raises(EnvironmentNotReadyError, match=r"is damaged \(.*\); run .*ACTION=create"):
+        check_worker_python()
+
+
+def test_an_own_interpreter_without_the_packages_is_never_run(small_lock, monkeypatch):
+    monkeypatch.setenv("FAIRWEATHER_PYTHON", sys.executable)
+    monkeypatch.setattr(
+        own_interpreter, "ASK_PACKAGES", 'print(\'{"version": [3], "packages": {}}\')'
+    )
+    with pytest.raises(EnvironmentNotReadyError, match="Your own Python cannot be used: "):
+        check_worker_python()
 
 
 def test_an_interpreter_that_no_longer_starts_is_damage(small_lock):

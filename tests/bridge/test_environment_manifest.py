@@ -86,6 +86,12 @@ def test_byte_code_may_be_missing_but_not_altered(environment):
     assert damaged_packages(environment) == ("package0 has 1 altered file.",)
 
 
+def test_byte_code_that_python_wrote_anew_is_not_damage(environment):
+    cache = site_packages(environment) / "package0" / "__pycache__"
+    os.utime(cache / "module0.cpython-311.pyc", ns=(1, 1))
+    assert damaged_packages(environment) == ()
+
+
 def test_new_byte_code_does_no_harm(environment):
     (site_packages(environment) / "package0" / "__pycache__" / "x.cpython-311.pyc").touch()
     assert damaged_packages(environment) == ()

@@ -101,7 +101,7 @@ def test_a_folder_that_cannot_be_written_is_named(folder, scratch, monkeypatch):
     def refuse(self, *arguments, **options):
         raise PermissionError(errno.EACCES, "denied", str(self))
 
-    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(OutputError, match="not writable"):
         check_target(folder / "a.tif", scratch)
 
@@ -112,6 +112,17 @@ def test_a_read_only_folder_is_named(folder, scratch):
     with pytest.raises(OutputError, match="not writable"):
         check_target(folder / "a.tif", scratch)
     folder.chmod(0o700)
+
+
+def test_a_full_disk_is_told_before_any_work(folder, scratch, monkeypatch):
+    def write_some(path, _content):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_some)
+    with pytest.raises(OutputError, match="the disk is full; make room"):
+        check_target(folder / "a.tif", scratch)
+    assert names(folder) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")

@@ -5,6 +5,7 @@ Everything here runs in QGIS's own Python, with the standard library only.
 
 from .environments import (
     check_environment,
+    check_worker_python,
     create_environment,
     find_worker_python,
     remove_environment,
@@ -14,6 +15,7 @@ from .report import EnvironmentReport
 __all__ = [
     "EnvironmentReport",
     "check_environment",
+    "check_worker_python",
     "create_environment",
     "find_worker_python",
     "remove_environment",

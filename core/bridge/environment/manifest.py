@@ -74,6 +74,9 @@ def damaged_packages(folder: Path) -> Tuple[str, ...]:
             if name not in present:
                 # Python does without byte code, and cleaning programs remove it
                 missing[owner] += not name.endswith(".pyc")
+            elif name.endswith(".pyc"):
+                # … and Python writes it anew, the same but for its time
+                altered[owner] += present[name][0] != size
             elif present[name] != (size, time):
                 altered[owner] += 1
     except (OSError, ValueError, AttributeError, TypeError):

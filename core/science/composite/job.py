@@ -11,7 +11,7 @@ from ...bridge.request import CompositeRequest
 from ..imagery.memory_budget import READS_IN_FLIGHT
 from ..provenance import provenance_tags
 from ..reporter import Reporter, StageProgress
-from ..whole_file import whole_file
+from ..whole_file import check_target, whole_file
 from .inputs import CompositeInputs, prepare_composite
 from .output_raster import OutputRaster, RasterBand, RasterLayout, write_cog
 from .report import write_composite_report
@@ -31,6 +31,8 @@ def run_composite(
     with ThreadPoolExecutor(READS_IN_FLIGHT, thread_name_prefix="read") as readers:
         inputs = prepare_composite(request, kept, readers)
         with whole_file(Path(request.output), scratch) as part:
+            if request.report:
+                check_target(Path(request.report), scratch)
             streamed = scratch / "composite.tif"
             statistics = _stream_blocks(inputs, kept, streamed, readers)
             kept.progress(90, "Writing the Cloud Optimized GeoTIFF")
@@ -89,8 +91,8 @@ def _check_room(layout: RasterLayout, scratch: Path) -> None:
     free = shutil.disk_usage(scratch).free
     if needed > free:
         raise OutputError(
-            f"The composite of {width:,} × {height:,} pixels needs {needed / 1e9:,.1f} GB of room "
-            f"in {scratch.parent} and {free / 1e9:,.1f} GB are free; make room, set "
+            f"The composite of {width:,} × {height:,} pixels needs {needed / 1e6:,.0f} MB of room "
+            f"in {scratch.parent} and {free / 1e6:,.0f} MB are free; make room, set "
             "FAIRWEATHER_HOME to a larger disk, or give a coarser RESOLUTION."
         )
 

@@ -126,8 +126,12 @@ with ThreadPoolExecutor(READS_IN_FLIGHT) as readers:
         run_composite_blocks(plan, raster, readers,
                              StageProgress(reporter, 0, 100, plan.block_count, "", ""))
 write_cog(folder / "s.tif", folder / "c.tif")
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(len(plan.days), peak * (1 if sys.platform == "darwin" else 1024))
+status = Path("/proc/self/status")
+if status.exists():  # Linux's ru_maxrss is also that of the process which started this one
+    peak = next(line for line in status.read_text().splitlines() if "VmHWM" in line).split()[1]
+    print(len(plan.days), int(peak) * 1024)
+else:
+    print(len(plan.days), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 

@@ -1,0 +1,43 @@
+"""What ``searchscenes`` leaves where an output cannot be written."""
+
+import sys
+
+import pytest
+
+pytest.importorskip("qgis", reason="runs in QGIS's own Python")
+
+EXTENT = "15.9,16.0,45.7,45.8 [EPSG:4326]"
+
+
+@pytest.fixture
+def small_files():
+    """No file of this process grows beyond 32 kB, less than an empty GeoPackage; as a full disk."""
+    if sys.platform == "win32":
+        pytest.skip("limits the size of files as POSIX can")
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (32_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_neither_output_stays_where_one_cannot_be_written(run, fake_worker, tmp_path, small_files):
+    from qgis.core import QgsProcessingException
+
+    outputs = {"OUTPUT": tmp_path / "footprints.gpkg", "OUTPUT_ITEMS": tmp_path / "items.json"}
+    with pytest.raises(QgsProcessingException, match=r"OUTPUT: it cannot be written"):
+        run("searchscenes", EXTENT=EXTENT, **{name: str(path) for name, path in outputs.items()})
+    assert len(fake_worker.requests) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("algorithm", ["searchscenes", "composite"])
+def test_two_outputs_in_one_file(run, fake_worker, tmp_path, algorithm):
+    from qgis.core import QgsProcessingException
+
+    second = {"searchscenes": "OUTPUT_ITEMS", "composite": "OUTPUT_REPORT"}[algorithm]
+    path = str(tmp_path / "same.tif")
+    with pytest.raises(QgsProcessingException, match=f"OUTPUT and {second} are both"):
+        run(algorithm, EXTENT=EXTENT, OUTPUT=path, **{second: path})
+    assert fake_worker.requests == []
