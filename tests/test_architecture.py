@@ -80,6 +80,17 @@ def test_every_python_file_of_the_package_has_a_place():
     assert found == {path for _, path in SHIPPED}
 
 
+def test_every_module_has_its_line_in_the_architecture():
+    named, folder = set(), ""
+    for line in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").splitlines():
+        if heading := re.match(r"### `([\w/]+)`", line):
+            folder = heading[1]
+        elif row := re.match(r"\| `(\w+\.py)` \| \S", line):
+            named.add(f"{folder}/{row[1]}")
+    modules = {name for name in IDS if "/" in name and not name.endswith("__init__.py")}
+    assert named == modules
+
+
 @pytest.mark.parametrize(("part", "path"), SHIPPED, ids=IDS)
 def test_imports_go_one_way(part, path):
     for name in imports_of(path):

@@ -32,7 +32,17 @@ CASES = {
     "read-only folder": ({"OUTPUT": "/proc/composite.tif"}, "/proc cannot be written"),
     "no GeoTIFF": ({"OUTPUT": "composite.png"}, "give a name that ends in .tif"),
 }
-QUICK_CASES = {"start after end", "points"}  # one found before anything is opened, one after
+# With the sample catalogue: what only the worker can tell
+CASES_OF_THE_WORKER = {
+    "area off the collection": (
+        {"AOI": None, "EXTENT": "100,101,-10,-9 [EPSG:4326]"},
+        "The area of interest lies outside fairweather-sample",
+    ),
+    "unknown property": ({"FILTER": "tiles = 3"}, "FILTER: 'tiles' is an unknown property"),
+    "absurd raster": ({"RESOLUTION": "0.001"}, "pixels; give a coarser RESOLUTION"),
+    "CRS in degrees": ({"CRS": "EPSG:4326"}, "give RESOLUTION in the units of the CRS"),
+    "missing catalogue": ({"CATALOG": "missing.json"}, "missing.json does not exist"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +69,7 @@ def inputs(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(case, marks=[] if case in QUICK_CASES else [pytest.mark.slow]) for case in CASES],
-)
+@pytest.mark.parametrize("case", CASES)
 def test_one_sentence_and_nothing_else(qgis_process, inputs, case):
     changed, sentence = CASES[case]
     given = {"EXTENT": EXTENT, "OUTPUT": "composite.tif", **changed}
@@ -75,6 +82,19 @@ def test_one_sentence_and_nothing_else(qgis_process, inputs, case):
     assert "Traceback" not in run.output + run.errors
     assert list(inputs.glob("**/*composite*")) == []
     assert run.seconds < SECONDS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES_OF_THE_WORKER)
+def test_one_sentence_of_the_worker(qgis_process, sample_catalog, tmp_path, case):
+    changed, sentence = CASES_OF_THE_WORKER[case]
+    given = {**sample_catalog, **changed, "OUTPUT": tmp_path / "composite.tif"}
+    parameters = {name: value for name, value in given.items() if value is not None}
+    run = qgis_process.run("composite", folder=tmp_path, **parameters)
+    assert run.code == 1
+    assert sentence in run.errors
+    assert "Traceback" not in run.output + run.errors
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

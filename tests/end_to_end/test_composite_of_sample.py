@@ -25,7 +25,7 @@ MAX_CLOUD = 60
 
 @pytest.fixture(scope="module")
 def composite(qgis_process, sample_catalog, tmp_path_factory):
-    """Pixels, grid, and number of scenes of the composite that qgis_process makes."""
+    """Pixels and grid of the composite that qgis_process makes."""
     path = tmp_path_factory.mktemp("composite") / "composite.tif"
     run = qgis_process.run("composite", **sample_catalog, BANDS="red,nir,NDVI", OUTPUT=path)
     assert run.code == 0, run.errors
@@ -35,20 +35,16 @@ def composite(qgis_process, sample_catalog, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def items(sample_catalog):
-    """What the search is to find: the catalogue's items below MAX_CLOUD, in order, no twins."""
+    """What the search is to find: the catalogue's items below MAX_CLOUD, in order."""
     catalog = pystac.Catalog.from_file(str(sample_catalog["CATALOG"]))
-    found = {}
-    for item in catalog.get_items(recursive=True):
+    found = [
+        item
+        for item in catalog.get_items(recursive=True)
+        if item.properties["eo:cloud_cover"] < MAX_CLOUD
+    ]
+    for item in found:
         item.make_asset_hrefs_absolute()
-        newest = found.get((item.datetime, item.properties["grid:code"]))
-        if newest is None or processed(newest) < processed(item):
-            found[item.datetime, item.properties["grid:code"]] = item
-    kept = [item for item in found.values() if item.properties["eo:cloud_cover"] < MAX_CLOUD]
-    return sorted(kept, key=lambda item: (item.datetime, item.id))
-
-
-def processed(item):
-    return item.properties["s2:processing_baseline"], item.id
+    return sorted(found, key=lambda item: (item.datetime, item.id))
 
 
 def nearest(href, geobox):
@@ -111,10 +107,11 @@ def test_two_zones_are_odc_stacs_but_for_its_approximation(composite, items, are
     loaded = odc.stac.load(items, bands=ASSETS, geobox=geobox, groupby="solar_day")
     expected = expected_composite(loaded, geobox, area)
     same = np.isclose(pixels, expected, atol=1e-6, rtol=0, equal_nan=True)
-    assert same.mean() > 0.99
+    print(f"{100 * same.mean():.3f} % are the same")
+    assert same.mean() > 0.999
 
 
-def test_the_error_against_the_truth_is_small(composite, sample_catalog, record_property):
+def test_the_error_against_the_truth_is_small(composite, sample_catalog):
     pixels, geobox = composite
     path = sample_catalog["CATALOG"].parent / "truth" / "33VXC_median_10m.tif"
     for band, found in zip(BANDS, pixels[:2], strict=True):
@@ -126,7 +123,6 @@ def test_the_error_against_the_truth_is_small(composite, sample_catalog, record_
                 method="nearest", tolerance=1,
             )  # fmt: skip
         error = np.abs(found - there.values)
-        record_property(f"mean_error_{band}", float(np.nanmean(error)))
         print(f"{band}: mean error against the truth {np.nanmean(error):.4f}")
         assert np.isfinite(error).sum() > 100_000
         assert np.nanmedian(error) < 0.01

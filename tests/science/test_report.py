@@ -10,7 +10,7 @@ import pytest
 import rasterio
 import rasterio.shutil
 from fairweather.core.bridge.errors import OutputError
-from fairweather.core.science.composite.preview import RAMP, make_preview, preview_png
+from fairweather.core.science.composite.preview import RAMP, make_preview
 from fairweather.core.science.composite.report import (
     ClearDays,
     CompositeReport,
@@ -296,7 +296,7 @@ def test_one_band_in_the_ramps_colours(tmp_path):
 
 
 def test_a_large_raster_is_read_small_and_keeps_its_shape(tmp_path, raster):
-    made = picture(preview_png(raster, 300))
+    made = picture(make_preview(raster, 300).png)
     assert made.shape == (4, 200, 300)
     assert np.all(made[3, :33] == 0)
     assert np.all(made[3, 34:] == 255)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -16,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from ..imagery.encoding import CommonEncoding
 from ..imagery.masks import clear_pixels
 from ..imagery.output_bands import OutputBand
+from ..imagery.readers import Readers
 from ..imagery.reading import BlockReader
 from ..imagery.scene_days import SceneDay, read_day
 from .clip import pixels_inside
@@ -81,7 +81,7 @@ class _Stack:
             self.valid[position] = valid.ravel()
 
 
-def compose_block(block: Block, recipe: Recipe, readers: Executor) -> BlockComposite:
+def compose_block(block: Block, recipe: Recipe, readers: Readers) -> BlockComposite:
     """Read, mask and reduce one block; files are read in ``readers``' threads.
 
     Raises:
@@ -114,12 +114,12 @@ def compose_block(block: Block, recipe: Recipe, readers: Executor) -> BlockCompo
 
 
 def _clear_days(
-    block: Block, recipe: Recipe, inside: np.ndarray, readers: Executor
+    block: Block, recipe: Recipe, inside: np.ndarray, readers: Readers
 ) -> tuple[list[SceneDay], list[np.ndarray]]:
     """The days with a clear pixel inside, and (height, width) bool of where they are clear."""
     if not inside.any():
         return [], []
-    reader = BlockReader(block.geobox)
+    reader = BlockReader(block.geobox, readers.files)
 
     def find_clear(day: SceneDay) -> np.ndarray:
         return clear_pixels(day, reader, inside, recipe.masked_classes)
@@ -134,9 +134,9 @@ def _read_stacks(
     days: list[SceneDay],
     clear: list[np.ndarray],
     recipe: Recipe,
-    readers: Executor,
+    readers: Readers,
 ) -> dict[str, _Stack]:
-    reader = BlockReader(geobox)
+    reader = BlockReader(geobox, readers.files)
     stacks = {
         band: _Stack(len(days), geobox.shape[0] * geobox.shape[1]) for band in recipe.encodings
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from ...bridge.errors import InvalidRequestError
@@ -13,6 +12,7 @@ from ..catalog.find import find_scenes
 from ..catalog.found import FoundScenes
 from ..imagery.masks import choose_masked_classes
 from ..imagery.output_bands import choose_output_bands, source_bands
+from ..imagery.readers import Readers
 from ..imagery.scene import read_scenes
 from ..reporter import Reporter
 from .plan import CompositePlan, plan_composite
@@ -34,7 +34,7 @@ class CompositeInputs:
 
 
 def prepare_composite(
-    request: CompositeRequest, reporter: Reporter, readers: Executor
+    request: CompositeRequest, reporter: Reporter, readers: Readers
 ) -> CompositeInputs:
     """Check the request, search, and plan; files are opened only where an item tells no grid.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from ...bridge.errors import OutputError
 from ...bridge.request import CompositeRequest
 from ..imagery.memory_budget import READS_IN_FLIGHT
+from ..imagery.readers import Readers
 from ..provenance import provenance_tags
 from ..reporter import Reporter, StageProgress
 from ..whole_file import check_target, whole_file
@@ -28,7 +28,7 @@ def run_composite(
         FairweatherError: of any type, before the output appears.
     """
     kept = WarningsKept(reporter)
-    with ThreadPoolExecutor(READS_IN_FLIGHT, thread_name_prefix="read") as readers:
+    with Readers(READS_IN_FLIGHT) as readers:
         inputs = prepare_composite(request, kept, readers)
         with whole_file(Path(request.output), scratch) as part:
             if request.report:
@@ -61,7 +61,7 @@ def _outputs(inputs: CompositeInputs, statistics: RunStatistics) -> dict[str, ob
 
 
 def _stream_blocks(
-    inputs: CompositeInputs, reporter: Reporter, streamed: Path, readers: Executor
+    inputs: CompositeInputs, reporter: Reporter, streamed: Path, readers: Readers
 ) -> RunStatistics:
     plan, request = inputs.plan, inputs.request
     layout = RasterLayout(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from odc.geo.crs import CRS
@@ -17,6 +16,7 @@ from ..area import AreaOfInterest
 from ..imagery.encoding import bytes_of_a_number, choose_encoding
 from ..imagery.memory_budget import BlockPlan, budget_bytes, plan_blocks, share_out
 from ..imagery.output_bands import OutputBand, source_bands
+from ..imagery.readers import Readers
 from ..imagery.scene import Scene
 from ..imagery.scene_days import SceneDay, group_by_solar_day
 from ..imagery.scene_grids import band_grids, finest_grid, with_grids
@@ -93,7 +93,7 @@ def plan_composite(
     request: CompositeRequest,
     area: AreaOfInterest,
     scenes: Sequence[Scene],
-    readers: Executor,
+    readers: Readers,
     *,
     output_bands: Sequence[OutputBand],
     masked_classes: tuple[int, ...] | None,

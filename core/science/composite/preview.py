@@ -42,11 +42,6 @@ class Preview:
     highest: float
 
 
-def preview_png(raster: Path, longest_side: int) -> bytes:
-    """The PNG of ``make_preview``."""
-    return make_preview(raster, longest_side).png
-
-
 def make_preview(raster: Path, longest_side: int) -> Preview:
     """A picture of ``raster``, read from its overviews; pixels without data are transparent.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -15,6 +14,7 @@ from dask.base import compute
 from dask.delayed import delayed
 
 from ..imagery.memory_budget import give_back_freed_memory
+from ..imagery.readers import Readers
 from ..reporter import StageProgress
 from .block import Block, BlockComposite, compose_block
 from .output_raster import OutputRaster, limited_block_cache
@@ -66,7 +66,7 @@ class _Tally:
 
 
 def run_composite_blocks(
-    plan: CompositePlan, raster: OutputRaster, readers: Executor, progress: StageProgress
+    plan: CompositePlan, raster: OutputRaster, readers: Readers, progress: StageProgress
 ) -> RunStatistics:
     """Compute every block of the plan on Dask's threaded scheduler and write it.
 

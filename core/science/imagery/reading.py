@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import rasterio
@@ -14,6 +14,7 @@ from rasterio.windows import Window
 
 from ...bridge.errors import ReadError
 from .pixel_lookup import PixelLookup, look_up_pixels, source_pixels_per_pixel
+from .readers import OpenFiles
 from .scene import SourceBand
 
 # GDAL finds a format by a file's content, and some formats name further files to open: an address
@@ -57,8 +58,9 @@ def read_geobox(source: SourceBand) -> GeoBox:
 class BlockReader:
     """Reads any number of files onto the pixels of one block; for use by several threads."""
 
-    def __init__(self, block: GeoBox) -> None:
+    def __init__(self, block: GeoBox, files: OpenFiles) -> None:
         self._block = block
+        self._files = files
         self._lookups: dict[GeoBox, PixelLookup] = {}
         self._lock = threading.Lock()
 
@@ -72,13 +74,16 @@ class BlockReader:
         Raises:
             ReadError: the file cannot be opened or read.
         """
-        with gdal_options(), _open(source.href) as dataset:
+        with gdal_options(), self._lend(source.href) as dataset:
             grid = _geobox(dataset, source.href)
             level = _overview_level(dataset.overviews(1), grid, self._block)
             if level is None:
                 return self._read(dataset, grid, source)
-        with gdal_options(), _open(source.href, overview_level=level) as dataset:
+        with gdal_options(), self._lend(source.href, overview_level=level) as dataset:
             return self._read(dataset, _geobox(dataset, source.href), source)
+
+    def _lend(self, href: str, **options: int) -> AbstractContextManager[rasterio.DatasetReader]:
+        return self._files.lend((href, *options.values()), lambda: _open(href, **options))
 
     def _read(
         self, dataset: rasterio.DatasetReader, grid: GeoBox, source: SourceBand
@@ -143,14 +148,11 @@ def _geobox(dataset: rasterio.DatasetReader, href: str) -> GeoBox:
     return GeoBox.from_rio(dataset)
 
 
-@contextmanager
-def _open(href: str, **options: int) -> Iterator[rasterio.DatasetReader]:
+def _open(href: str, **options: int) -> rasterio.DatasetReader:
     try:
-        dataset = rasterio.open(href, driver=RASTER_DRIVER, sharing=False, **options)
+        return rasterio.open(href, driver=RASTER_DRIVER, sharing=False, **options)
     except RasterioError as error:
         raise _read_error(href, error) from error
-    with dataset:
-        yield dataset
 
 
 def _read_error(href: str, error: Exception) -> ReadError:

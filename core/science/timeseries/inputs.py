@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ...bridge.errors import InvalidRequestError
@@ -15,6 +14,7 @@ from ..imagery.encoding import choose_encoding
 from ..imagery.masks import choose_masked_classes
 from ..imagery.memory_budget import BASE_BYTES, budget_bytes
 from ..imagery.output_bands import choose_output_bands, source_bands
+from ..imagery.readers import Readers
 from ..imagery.scene import Scene, read_scenes
 from ..imagery.scene_grids import finest_grid, with_grids
 from ..provenance import attribution, versions
@@ -70,7 +70,7 @@ def prepare_time_series(request: TimeSeriesRequest, reporter: Reporter) -> TimeS
             "left out."
         )
     reporter.progress(8, "Planning")
-    with ThreadPoolExecutor(READS_AT_ONCE) as readers:
+    with Readers(READS_AT_ONCE) as readers:
         scenes = list(readers.map(with_grids, scenes))
     plan = plan_sites(sites, scenes, [finest_grid(scene) for scene in scenes])
     _tell(plan, sites, scenes, reporter)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
@@ -12,11 +11,12 @@ import numpy as np
 
 from ...bridge.request import TimeSeriesRequest
 from ...bridge.series_recipe import check_series_recipe
+from ..imagery.readers import Readers
 from ..reporter import Reporter, StageProgress
 from ..whole_file import whole_file
 from .chart import Chart, ChartedSeries
 from .inputs import TimeSeriesInputs, prepare_time_series
-from .observing import BlockObservations, observe_block
+from .observing import BlockObservations, observe_blocks
 from .series import Observations, Series, make_series
 from .site_blocks import SiteBlock
 from .sites import LocatedSite
@@ -44,7 +44,7 @@ def run_time_series(
     """
     check_series_recipe(request.recipe)
     inputs = prepare_time_series(request, reporter)
-    with ThreadPoolExecutor(inputs.reads_at_once, thread_name_prefix="read") as readers:
+    with Readers(inputs.reads_at_once) as readers:
         found = _observe(inputs, reporter, readers)
     reporter.progress(90, "Making the series")
     observed = sum(int(np.isfinite(one.observations.values).any()) for one in found)
@@ -66,14 +66,14 @@ def run_time_series(
     }
 
 
-def _observe(inputs: TimeSeriesInputs, reporter: Reporter, readers: Executor) -> list[SiteIndex]:
+def _observe(inputs: TimeSeriesInputs, reporter: Reporter, readers: Readers) -> list[SiteIndex]:
     """Every index at every site, in the sites' order."""
     blocks = inputs.plan.blocks
     days = sum(len(block.days) for block in blocks)
     progress = StageProgress(reporter, 10, 90, days, "Reading", "scene days")
     found: dict[tuple[int, int], SiteIndex] = {}
-    for block in blocks:
-        for index, observed in enumerate(observe_block(block, inputs.recipe, readers, progress)):
+    for block, observations in observe_blocks(blocks, inputs.recipe, readers, progress):
+        for index, observed in enumerate(observations):
             for number, site_id in enumerate(block.site_ids):
                 found[site_id, index] = _site_index(
                     inputs, block, observed, number, inputs.recipe.indices[index].name

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
 
 import numpy as np
 
 from ..imagery.encoding import CommonEncoding
 from ..imagery.masks import clear_pixels
 from ..imagery.output_bands import OutputBand
+from ..imagery.readers import Readers
 from ..imagery.reading import BlockReader
 from ..imagery.scene_days import SceneDay, read_day
 from ..reporter import StageProgress
 from .site_blocks import SiteBlock
 from .statistics import reduce_sites
+
+# Of each block in work, its lookups are held: two numbers a pixel where CRSs differ.
+BLOCKS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -44,39 +49,70 @@ class BlockObservations:
     clear_pixels: np.ndarray
 
 
-def observe_block(
-    block: SiteBlock, recipe: ObservingRecipe, readers: Executor, progress: StageProgress
-) -> list[BlockObservations]:
-    """Read every day of a block; one entry an index.
+def observe_blocks(
+    blocks: Sequence[SiteBlock], recipe: ObservingRecipe, readers: Readers, progress: StageProgress
+) -> Iterator[tuple[SiteBlock, list[BlockObservations]]]:
+    """Read every day of every block; one entry an index.
 
     A day's pixels are let go as soon as the sites' numbers are made, so that memory grows with
-    neither days nor sites.
+    neither days nor sites. Some blocks are read together, day by day, so that all threads have
+    work and a file is open for all of them.
 
     Raises:
         ReadError: a file cannot be read.
     """
-    reader = BlockReader(block.geobox)
-    wanted = np.zeros(block.geobox.shape, bool)
-    wanted.ravel()[block.positions] = True
-    shape = (len(recipe.indices), len(block.days), len(block.site_ids))
-    values, clear_counts = np.full(shape, np.nan), np.zeros(shape, np.int64)
+    for start in range(0, len(blocks), BLOCKS_AT_ONCE):
+        observers = [
+            _BlockObserver(block, recipe, readers)
+            for block in blocks[start : start + BLOCKS_AT_ONCE]
+        ]
+        tasks = sorted(
+            (day.day, number, position)
+            for number, observer in enumerate(observers)
+            for position, day in enumerate(observer.block.days)
+        )
 
-    def observe(number: int) -> None:
-        pixels = _read_indices(block, block.days[number], recipe, reader, wanted)
-        for index, found in enumerate(pixels):
-            values[index, number], clear_counts[index, number] = reduce_sites(
-                found, block.owners, len(block.site_ids), recipe.statistic
+        def observe(task: tuple[date, int, int], observers: Sequence[_BlockObserver]) -> None:
+            observers[task[1]].observe(task[2])
+            progress.advance()
+
+        for _ in readers.map(partial(observe, observers=observers), tasks):
+            pass
+        for observer in observers:
+            yield observer.block, observer.observations()
+
+
+class _BlockObserver:
+    """Observes the days of one block, in any order and from any thread."""
+
+    def __init__(self, block: SiteBlock, recipe: ObservingRecipe, readers: Readers) -> None:
+        self.block = block
+        self._recipe = recipe
+        self._reader = BlockReader(block.geobox, readers.files)
+        shape = (len(recipe.indices), len(block.days), len(block.site_ids))
+        self._values = np.full(shape, np.nan)
+        self._clear_pixels = np.zeros(shape, np.int64)
+
+    def observe(self, position: int) -> None:
+        """Read the day at ``position`` of the block's days and reduce its pixels to sites."""
+        block, recipe = self.block, self._recipe
+        found = _read_indices(block, block.days[position], recipe, self._reader)
+        for index, pixels in enumerate(found):
+            values, clear = reduce_sites(
+                pixels, block.owners, len(block.site_ids), recipe.statistic
             )
-        progress.advance()
+            self._values[index, position] = values
+            self._clear_pixels[index, position] = clear
 
-    for _ in readers.map(observe, range(len(block.days))):
-        pass
-    too_cloudy = 100 * clear_counts < recipe.min_clear * block.pixel_counts
-    values[too_cloudy | ~block.has_day] = np.nan
-    return [
-        BlockObservations(index_values, index_counts)
-        for index_values, index_counts in zip(values, clear_counts, strict=True)
-    ]
+    def observations(self) -> list[BlockObservations]:
+        """What was observed, without days that are too cloudy or not a site's own."""
+        block = self.block
+        too_cloudy = 100 * self._clear_pixels < self._recipe.min_clear * block.pixel_counts
+        self._values[too_cloudy | ~block.has_day] = np.nan
+        return [
+            BlockObservations(values, clear)
+            for values, clear in zip(self._values, self._clear_pixels, strict=True)
+        ]
 
 
 def _read_indices(
@@ -84,9 +120,10 @@ def _read_indices(
     day: SceneDay,
     recipe: ObservingRecipe,
     reader: BlockReader,
-    wanted: np.ndarray,
 ) -> Sequence[np.ndarray]:
     """For each index, (pixels,) float64 in the order of ``positions``, NaN where not clear."""
+    wanted = np.zeros(block.geobox.shape, bool)
+    wanted.ravel()[block.positions] = True
     clear = clear_pixels(day, reader, wanted, recipe.masked_classes)
     if not clear.any():
         return []

@@ -2,7 +2,6 @@
 
 import dataclasses
 import random
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +25,7 @@ from fairweather.core.science.composite.plan import CompositePlan, plan_composit
 from fairweather.core.science.composite.run import run_composite_blocks
 from fairweather.core.science.imagery.memory_budget import BlockPlan
 from fairweather.core.science.imagery.output_bands import choose_output_bands
+from fairweather.core.science.imagery.readers import Readers
 from fairweather.core.science.imagery.scene import Scene, SourceBand
 from fairweather.core.science.reporter import RecordingReporter, StageProgress
 from odc.geo.geobox import GeoBox
@@ -174,7 +174,7 @@ class Engine:
         request = self.request(bands, geometry, area_crs, is_extent, **fields)
         area = read_area(request.search.area, RecordingReporter())
         output_bands = choose_output_bands(request.bands, find_profile(request.search.collection))
-        with ThreadPoolExecutor(2) as readers:
+        with Readers(2) as readers:
             return plan_composite(
                 request, area, scenes, readers, output_bands=output_bands, masked_classes=masked
             )
@@ -200,7 +200,7 @@ class Engine:
         layout = RasterLayout(plan.geobox, bands, dtype, count_band)
         progress = StageProgress(RecordingReporter(), 10, 90, plan.block_count, "Reading", "blocks")
         with (
-            ThreadPoolExecutor(threads) as readers,
+            Readers(threads) as readers,
             OutputRaster(scratch, layout, {"MADE_BY": "a test"}) as raster,
         ):
             statistics = run_composite_blocks(plan, raster, readers, progress)

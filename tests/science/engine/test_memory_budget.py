@@ -64,7 +64,6 @@ def test_automatic_is_half_of_what_is_free(monkeypatch):
 
 COMPOSITE_OF_60_DAYS = """
 import resource, sys
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -81,6 +80,7 @@ from fairweather.core.science.composite.plan import plan_composite
 from fairweather.core.science.composite.run import run_composite_blocks
 from fairweather.core.science.imagery.memory_budget import READS_IN_FLIGHT
 from fairweather.core.science.imagery.output_bands import choose_output_bands
+from fairweather.core.science.imagery.readers import Readers
 from fairweather.core.science.composite.output_raster import (
     OutputRaster,
     RasterBand,
@@ -117,7 +117,7 @@ search = SceneSearch("sentinel-2-c1-l2a", area, "2023-05-01", "2023-06-30")
 request = CompositeRequest(search, ("red", "nir", "NDVI"), "unused.tif", memory_gb=0.6)
 reporter = RecordingReporter()
 bands = choose_output_bands(request.bands, find_profile(search.collection))
-with ThreadPoolExecutor(READS_IN_FLIGHT) as readers:
+with Readers(READS_IN_FLIGHT) as readers:
     plan = plan_composite(request, read_area(area, reporter), scenes, readers,
                           output_bands=bands, masked_classes=(3, 8, 9, 10))
     layout = RasterLayout(plan.geobox, tuple(RasterBand(b.name, b.title) for b in bands),

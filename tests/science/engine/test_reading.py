@@ -6,6 +6,7 @@ import pytest
 import rasterio
 from fairweather.core.bridge.errors import ReadError
 from fairweather.core.science.imagery import reading
+from fairweather.core.science.imagery.readers import OpenFiles
 from fairweather.core.science.imagery.reading import BlockReader, is_data, read_geobox
 from odc.geo.geobox import GeoBox
 
@@ -23,7 +24,7 @@ def block_of(grid, top, left, shape, size):
 def test_where_grids_agree_pixels_are_copied(scenes, grid, pixels):
     wide = grid(shape=pixels.shape)
     source = scenes.source(pixels, wide)
-    values, valid = BlockReader(source.geobox[50:90, 60:200]).read(source)
+    values, valid = BlockReader(source.geobox[50:90, 60:200], OpenFiles()).read(source)
     assert values.dtype == np.uint16
     np.testing.assert_array_equal(values, pixels[50:90, 60:200])
     assert valid.all()
@@ -31,12 +32,12 @@ def test_where_grids_agree_pixels_are_copied(scenes, grid, pixels):
 
 def test_nothing_outside_the_file(scenes, grid, pixels):
     source = scenes.source(pixels, grid(shape=pixels.shape))
-    values, valid = BlockReader(source.geobox.pad(7)).read(source)
+    values, valid = BlockReader(source.geobox.pad(7), OpenFiles()).read(source)
     assert not valid[:7].any()
     assert not valid[:, -7:].any()
     np.testing.assert_array_equal(values[7:-7, 7:-7], pixels)
     away = grid(left=0.0)
-    assert BlockReader(GeoBox((9, 9), away.transform, away.crs)).read(source) is None
+    assert BlockReader(GeoBox((9, 9), away.transform, away.crs), OpenFiles()).read(source) is None
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_the_overview_whose_pixels_are_at_most_the_outputs(scenes, grid, pixels,
     x, y = grid().left + step[: shape[1]] * size, grid().top - step[: shape[0]] * size
     columns = np.floor(inverse.a * x + inverse.c + 1e-6).astype(int)
     rows = np.floor(inverse.e * y + inverse.f + 1e-6).astype(int)
-    values, valid = BlockReader(block).read(source)
+    values, valid = BlockReader(block, OpenFiles()).read(source)
     assert valid.all()
     np.testing.assert_array_equal(values, stored[np.ix_(rows, columns)])
 
@@ -64,9 +65,9 @@ def test_strips_of_a_file_without_overviews_do_not_show(scenes, grid, pixels, mo
     source = scenes.source(pixels, grid(shape=pixels.shape))
     output = source.geobox.to_crs(crs)
     block = output.zoom_out(7)
-    whole = BlockReader(block).read(source)
+    whole = BlockReader(block, OpenFiles()).read(source)
     monkeypatch.setattr(reading, "MOST_PIXELS_AT_ONCE", 0.1)
-    strips = BlockReader(block).read(source)
+    strips = BlockReader(block, OpenFiles()).read(source)
     np.testing.assert_array_equal(strips[1], whole[1])
     np.testing.assert_array_equal(strips[0][strips[1]], whole[0][whole[1]])
 
@@ -82,7 +83,7 @@ def test_few_pixels_are_read_at_once(scenes, grid, pixels, monkeypatch):
         return take(lookup, found, window)
 
     monkeypatch.setattr(reading.PixelLookup, "take", measuring_take)
-    BlockReader(block).read(source)
+    BlockReader(block, OpenFiles()).read(source)
     assert max(sizes) <= reading.MOST_PIXELS_AT_ONCE * block.shape[0] * block.shape[1]
 
 
@@ -110,7 +111,7 @@ def test_a_missing_file_is_one_sentence(scenes, grid, pixels):
         scenes.source(pixels, grid(shape=pixels.shape)), href=str(scenes.folder / "no such.tif")
     )
     with pytest.raises(ReadError, match=r"no such\.tif"):
-        BlockReader(source.geobox).read(source)
+        BlockReader(source.geobox, OpenFiles()).read(source)
 
 
 def test_a_file_cut_short_is_an_error_and_never_data(scenes, grid, pixels):
@@ -120,7 +121,7 @@ def test_a_file_cut_short_is_an_error_and_never_data(scenes, grid, pixels):
     path.write_bytes(content[: len(content) // 2])
     cut = dataclasses.replace(source, href=str(path))
     with pytest.raises(ReadError):
-        BlockReader(source.geobox).read(cut)
+        BlockReader(source.geobox, OpenFiles()).read(cut)
 
 
 def test_a_file_without_a_crs_is_told(scenes, grid, pixels):
@@ -134,7 +135,7 @@ def test_a_file_without_a_crs_is_told(scenes, grid, pixels):
     with pytest.raises(ReadError, match="no CRS"):
         read_geobox(source)
     with pytest.raises(ReadError, match="no CRS"):
-        BlockReader(source.geobox).read(source)
+        BlockReader(source.geobox, OpenFiles()).read(source)
 
 
 def test_a_virtual_raster_in_disguise_is_not_opened(scenes, grid, pixels):
@@ -150,7 +151,7 @@ def test_a_virtual_raster_in_disguise_is_not_opened(scenes, grid, pixels):
     with rasterio.open(path) as dataset:
         assert dataset.driver == "VRT"
     with pytest.raises(ReadError):
-        BlockReader(source.geobox).read(dataclasses.replace(source, href=str(path)))
+        BlockReader(source.geobox, OpenFiles()).read(dataclasses.replace(source, href=str(path)))
 
 
 def test_the_grid_is_the_files_own(scenes, grid, pixels):
