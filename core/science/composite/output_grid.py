@@ -20,6 +20,9 @@ from ..area import AreaOfInterest
 
 MOST_PIXELS = 10_000_000_000
 
+# A pixel of more degrees was meant in metres.
+MOST_DEGREES = 1.0
+
 # An edge of the area this close to a pixel corner (in pixels) lies on it: transformed coordinates
 # carry rounding, and a sliver of it must not add a row or a column.
 CORNER_TOLERANCE = 1e-6
@@ -99,6 +102,11 @@ def _choose_lattice(
         _check_pixel_size("RESOLUTION", resolution)
     common_crs = _most_common([grid.crs for grid in source_grids])
     output_crs = _parse_crs(crs) if crs else common_crs
+    if resolution is not None and output_crs.geographic and resolution > MOST_DEGREES:
+        raise InvalidRequestError(
+            f"RESOLUTION is {resolution:g}, which in {output_crs} means degrees; give a size in "
+            "degrees, such as 0.0001 (about 10 metres)."
+        )
     own_grids = [grid for grid in source_grids if grid.crs == output_crs]
     if not own_grids:
         size = resolution or _resolution_in_metres(source_grids, output_crs)

@@ -179,4 +179,6 @@ def _overlap(first: Bounds, second: Bounds) -> bool:
 
 
 def _unit(crs: CRS | None) -> str:
-    return f"{crs.units[0]}s" if crs is not None else "units"
+    if crs is None:
+        return "units"
+    return "degrees" if crs.geographic else f"{crs.units[0]}s"

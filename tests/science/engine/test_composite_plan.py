@@ -143,6 +143,8 @@ def test_the_summary_says_it_in_a_sentence(made, engine, grid):
     text = engine.plan(made, grid().box()).summary()
     assert "3 scenes on 3 days" in text
     assert "30 × 24 pixels of 10 metres in EPSG:32633" in text
+    text = engine.plan(made, grid().box(), crs="EPSG:4326", resolution=0.001).summary()
+    assert "pixels of 0.001 degrees in EPSG:4326" in text
 
 
 def test_the_grid_of_the_output_is_part_of_the_recipe(made, engine, grid):

@@ -74,6 +74,16 @@ def test_degrees_lie_at_whole_multiples():
     assert found.shape == (11, 11)
 
 
+def test_metres_given_for_degrees_are_told():
+    with pytest.raises(InvalidRequestError, match=r"RESOLUTION is 10, which in .* means degrees"):
+        choose(
+            area(15, 45, 15.1, 45.1, "EPSG:4326"),
+            [geobox(0, 0, 10)],
+            resolution=10,
+            crs="EPSG:4326",
+        )
+
+
 @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:2225"])
 def test_native_metres_need_a_crs_in_metres(crs):
     with pytest.raises(InvalidRequestError, match="RESOLUTION"):
