@@ -6,6 +6,7 @@ QGIS runs this file at its start (``--code``). Each step waits for the one befor
 import json
 import os
 import time
+from pathlib import Path
 
 import processing
 from qgis.core import QgsCoordinateReferenceSystem, QgsProject
@@ -41,7 +42,11 @@ def wait_until(is_true, seconds):
 
 
 def run(algorithm, parameters, picture_while_running=""):
-    """Run an algorithm from its own dialog, as a user does; print the window's longest pauses."""
+    """Run an algorithm from its own dialog, as a user does.
+
+    What came of it: the layer that arrived, after how long, and the window's longest pause in
+    seconds.
+    """
     dialog = processing.createAlgorithmDialog(f"fairweather:{algorithm}", parameters)
     dialog.show()
     dialog.resize(980, 720)
@@ -59,10 +64,15 @@ def run(algorithm, parameters, picture_while_running=""):
     timer.stop()
     wait(1)
     dialog.close()
-    pauses = ((later - earlier, earlier - ticks[0]) for earlier, later in zip(ticks, ticks[1:]))
-    for pause, moment in sorted(pauses, reverse=True)[:3]:
-        print(f"{algorithm}: the window paused {pause:.2f} s at {moment:.1f} s", flush=True)
-    print(f"{algorithm}: the layer was there after {ticks[-1] - ticks[0]:.1f} s", flush=True)
+    layer = newest_layer()
+    return {
+        "algorithm": algorithm,
+        "layer": layer.name(),
+        "valid": layer.isValid(),
+        "renderer": layer.renderer().type(),
+        "seconds": round(ticks[-1] - ticks[0], 2),
+        "longest_pause": round(max(after - before for before, after in zip(ticks, ticks[1:])), 3),
+    }
 
 
 def show_only(layer):
@@ -104,7 +114,7 @@ def show_toolbox(window):
 
 
 def take_all():
-    """Every picture, in the order of a user's work."""
+    """Every picture, in the order of a user's work; what came of each run."""
     window = iface.mainWindow()
     window.showNormal()
     window.setGeometry(0, 0, 1400, 900)
@@ -118,21 +128,23 @@ def take_all():
     wait(2)
     dialog.grab().save(TASK["dialog"])
     dialog.close()
-    run("searchscenes", PARAMETERS)
+    runs = [run("searchscenes", PARAMETERS)]
     show_only(newest_layer())
     window.grab().save(TASK["footprints"])
-    run("composite", PARAMETERS, "running")
+    runs.append(run("composite", PARAMETERS, "running"))
     show_only(newest_layer())
     window.grab().save(TASK["composite"])
-    run("composite", {**PARAMETERS, "BANDS": "NDVI"})
+    runs.append(run("composite", {**PARAMETERS, "BANDS": "NDVI"}))
     show_only(newest_layer())
     window.grab().save(TASK["ndvi"])
+    return runs
 
 
 def main():
     """Take the pictures and leave, whatever happens."""
     try:
-        take_all()
+        runs = take_all()
+        Path(TASK["protocol"]).write_text(json.dumps(runs), encoding="utf-8")
     finally:
         QgsProject.instance().clear()  # a temporary layer would make QGIS ask before it leaves
         iface.actionExit().trigger()
