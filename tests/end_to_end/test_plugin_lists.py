@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ALGORITHMS = ("composite", "environment", "samplecatalog", "searchscenes", "timeseries")
 
 
@@ -15,7 +17,6 @@ def test_the_algorithms_are_listed_without_an_environment(qgis_process):
     assert "Traceback" not in listed.output + listed.errors
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_help(qgis_process, name):
     shown = qgis_process("help", f"fairweather:{name}")
@@ -24,7 +25,6 @@ def test_help(qgis_process, name):
     assert "Traceback" not in shown.output + shown.errors
 
 
-@pytest.mark.slow
 def test_without_environment_a_run_says_how_to_make_one(qgis_process, tmp_path):
     run = qgis_process.run(
         "composite",
@@ -38,7 +38,6 @@ def test_without_environment_a_run_says_how_to_make_one(qgis_process, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_starting_is_cheap(qgis_process, plugin_root, tmp_path):
     """Importing the plugin takes less than 0.2 s, and nothing heavy comes with it."""
     script = f"""

@@ -19,6 +19,8 @@ from rasterio.warp import Resampling, reproject
 from rio_cogeo import cog_validate
 from shapely.geometry import shape
 
+pytestmark = pytest.mark.slow
+
 DAYS = 12
 FINE_BANDS = ("blue", "green", "red", "nir")
 BANDS = (*FINE_BANDS, "swir16", "swir22")
@@ -75,7 +77,6 @@ def hashes(folder):
     }
 
 
-@pytest.mark.slow
 def test_two_runs_write_the_same_bytes(catalog_path, tmp_path):
     assert hashes(make(tmp_path / "again").parent) == hashes(catalog_path.parent)
 
