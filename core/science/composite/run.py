@@ -75,7 +75,8 @@ def run_composite_blocks(
         OutputError: a block cannot be written.
     """
     tally = _Tally()
-    give_back_freed_memory()
+    if plan.block_plan.is_tight:
+        give_back_freed_memory()
 
     def store(block: Block) -> None:
         composite = compose_block(block, plan.recipe, readers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psutil
 
@@ -36,10 +36,15 @@ SMALLEST_SHARED_EDGE = 256
 
 @dataclass(frozen=True)
 class BlockPlan:
-    """``edge``: the blocks' height and width in pixels; ``at_once``: how many are in work."""
+    """How a raster is cut: ``edge`` is the blocks' height and width in pixels.
+
+    ``at_once`` is how many are in work. ``is_tight`` says that twice what they need would not fit
+    the budget, so that freed memory has to go back to the system at once.
+    """
 
     edge: int
     at_once: int
+    is_tight: bool = False
 
 
 def budget_bytes(memory_gb: float) -> int:
@@ -53,7 +58,8 @@ def give_back_freed_memory() -> None:
     """Let this process hand freed arrays back to the system at once.
 
     By default glibc learns to keep ever larger ones, in a heap of each thread, until a run holds
-    twice what it uses. Other systems have no such setting and need none.
+    twice what it uses. It costs a third of a run's time, so it is for a tight budget only. Other
+    systems have no such setting and need none.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -85,12 +91,13 @@ def plan_blocks(budget: int, days: int, bytes_by_day: int, bands: int) -> BlockP
         elif at_once > 1:
             at_once -= 1
         else:
-            needed = (BASE_BYTES + edge * edge * (bytes_by_pixel + reading)) / 1024**3
+            gigabytes = (BASE_BYTES + edge * edge * (bytes_by_pixel + reading)) / 1024**3
             raise InvalidRequestError(
-                f"{days} scene days need at least {needed:.1f} GB of memory; raise MEMORY, close "
-                "other programs, or choose fewer dates."
+                f"{days} scene days need at least {gigabytes:.1f} GB of memory; raise MEMORY, "
+                "close other programs, or choose fewer dates."
             )
-    return BlockPlan(edge, at_once)
+    needed = edge * edge * (bytes_by_pixel * at_once + reading)
+    return BlockPlan(edge, at_once, is_tight=2 * needed > free)
 
 
 def share_out(plan: BlockPlan, height: int, width: int) -> BlockPlan:
@@ -101,4 +108,4 @@ def share_out(plan: BlockPlan, height: int, width: int) -> BlockPlan:
         and -(-height // edge) * -(-width // edge) < BLOCKS_BY_PROCESSOR * plan.at_once
     ):
         edge //= 2
-    return BlockPlan(edge, plan.at_once)
+    return replace(plan, edge=edge)

@@ -45,6 +45,11 @@ def test_more_memory_never_gives_smaller_blocks():
     assert plans[-1].edge == 1024
 
 
+def test_a_budget_is_tight_where_twice_the_need_does_not_fit():
+    assert plan_blocks(int(0.6 * GB), 60, 11, 3).is_tight
+    assert not plan_blocks(64 * GB, 60, 11, 3).is_tight
+
+
 def test_a_small_raster_is_shared_out_and_a_large_one_is_left():
     plan = BlockPlan(edge=1024, at_once=2)
     assert share_out(plan, 395, 725) == BlockPlan(256, 2)
