@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ from ..core.bridge.errors import CancelledError, InvalidRequestError, OutputErro
 from .base import destination_file
 
 FEATURES_AT_ONCE = 1000
+FULL_DISK_BYTES = 1 << 20
 BESIDE = ("-wal", "-shm", "-journal")  # a GeoPackage's
 BESIDE_SHAPEFILE = (".shx", ".dbf", ".prj", ".cpg", ".qmd")
 
@@ -121,10 +123,17 @@ class OutputWriter:
             cancelled = self._feedback.isCanceled()
         del sink  # closes the file
         if problem:
-            raise OutputError(f"{name}: it cannot be written ({problem}); choose another output.")
+            raise OutputError(f"{name}: {_reason(problem, path)}.")
         if cancelled:
             raise CancelledError("The run was cancelled.")
         return str(layer)
+
+
+def _reason(problem: str, path: Optional[Path]) -> str:
+    """Why a layer cannot be written, and what to do; OGR says of a full disk what SQL it was at."""
+    if path is not None and shutil.disk_usage(path.parent).free < FULL_DISK_BYTES:
+        return "the disk is full; make room, or choose another output"
+    return f"it cannot be written ({problem}); choose another output"
 
 
 def _remove(path: Path) -> None:

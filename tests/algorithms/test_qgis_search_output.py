@@ -1,6 +1,7 @@
 """What ``searchscenes`` leaves where an output cannot be written."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +30,15 @@ def test_neither_output_stays_where_one_cannot_be_written(run, fake_worker, tmp_
     with pytest.raises(QgsProcessingException, match=r"OUTPUT: it cannot be written"):
         run("searchscenes", EXTENT=EXTENT, **{name: str(path) for name, path in outputs.items()})
     assert len(fake_worker.requests) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_in_words(run, fake_worker, tmp_path, small_files, monkeypatch):
+    from qgis.core import QgsProcessingException
+
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=4096))
+    with pytest.raises(QgsProcessingException, match=r"OUTPUT: the disk is full; make room"):
+        run("searchscenes", EXTENT=EXTENT, OUTPUT=str(tmp_path / "footprints.gpkg"))
     assert list(tmp_path.iterdir()) == []
 
 
