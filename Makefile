@@ -1,5 +1,5 @@
 # Two commands do everything on a bare Debian 12: make demo, make test.
-# What they make lies in build/ and demo/; nothing in your home is touched.
+# What they make lies in build/ and demo/; in your home only pip's cache grows.
 
 QGIS_PYTHON := /usr/bin/python3
 SYSTEM_PACKAGES := qgis python3-qgis python3-venv python3-pytest xvfb xauth

@@ -89,6 +89,8 @@ class _BlockObserver:
         self.block = block
         self._recipe = recipe
         self._reader = BlockReader(block.geobox, readers.files)
+        self._wanted = np.zeros(block.geobox.shape, bool)
+        self._wanted.ravel()[block.positions] = True
         shape = (len(recipe.indices), len(block.days), len(block.site_ids))
         self._values = np.full(shape, np.nan)
         self._clear_pixels = np.zeros(shape, np.int64)
@@ -96,7 +98,7 @@ class _BlockObserver:
     def observe(self, position: int) -> None:
         """Read the day at ``position`` of the block's days and reduce its pixels to sites."""
         block, recipe = self.block, self._recipe
-        found = _read_indices(block, block.days[position], recipe, self._reader)
+        found = _read_indices(block, block.days[position], recipe, self._reader, self._wanted)
         for index, pixels in enumerate(found):
             values, clear = reduce_sites(
                 pixels, block.owners, len(block.site_ids), recipe.statistic
@@ -120,10 +122,9 @@ def _read_indices(
     day: SceneDay,
     recipe: ObservingRecipe,
     reader: BlockReader,
+    wanted: np.ndarray,
 ) -> Sequence[np.ndarray]:
     """For each index, (pixels,) float64 in the order of ``positions``, NaN where not clear."""
-    wanted = np.zeros(block.geobox.shape, bool)
-    wanted.ravel()[block.positions] = True
     clear = clear_pixels(day, reader, wanted, recipe.masked_classes)
     if not clear.any():
         return []
