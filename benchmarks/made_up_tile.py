@@ -1,13 +1,22 @@
-"""A made-up tile of Sentinel-2's kind, for benchmarks: scenes of a year, as a static catalogue.
+"""A made-up tile of Sentinel-2's kind and size: its files, and its items as a catalogue has them.
 
-Every pixel of a day is compressible as real ones are: smooth fields with noise in the last bits.
+Pixels compress as real ones do, to about two thirds: a landscape with noise in the last bits.
+Clouds are fields of many kilometres, so that whole blocks of a day may be hidden.
+
+A year of such a tile is 20 GB. Here it takes less than 5 GB: the bands of the days are hard
+links to fewer files, in another order for every band. To a reader each is a file of its own, at
+an address of its own, and costs what it would cost; no two bands of a day are the same.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,54 +29,127 @@ from rasterio.warp import transform_bounds
 CRS = "EPSG:32633"
 WEST, NORTH = 500_000.0, 5_100_000.0
 COLLECTION = "sentinel-2-c1-l2a"
+BANDS = ("red", "green", "blue", "nir")
+PIXEL, MASK_PIXEL = 10.0, 20.0
 ENCODING = {"nodata": 0, "data_type": "uint16", "scale": 0.0001, "offset": -0.1}
+MASK_ENCODING = {"nodata": 0, "data_type": "uint8"}
+CLEAR_LAND, BARE, WATER = 4, 5, 6
+SHADOW, LIKELY_CLOUD, CLOUD, CIRRUS = 3, 8, 9, 10
+FILES = 18  # of pixels, which the days' bands link to
+SHARE_OF_RAW = 0.67
+OVERVIEWS = 4 / 3
+VERSION = 1  # a tile made by an older version of this file is made anew
 
 
-def make_tile(folder: Path, edge: int, days: int, bands: tuple[str, ...]) -> Path:
-    """Write the scenes and their catalogue; the path of ``catalog.json``. Nothing is made twice.
+@dataclass(frozen=True)
+class Tile:
+    """A tile on disk: ``edge`` is its height and width in pixels of 10 m."""
 
-    ``edge`` is the tile's height and width in pixels of 10 m, a multiple of 2048.
+    folder: Path
+    edge: int
+    days: int
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east and north in metres of ``CRS``."""
+        return WEST, NORTH - self.edge * PIXEL, WEST + self.edge * PIXEL, NORTH
+
+
+def make_tile(tile: Tile) -> None:
+    """Write the tile's files; what is there already stays.
+
+    Raises:
+        SystemExit: the disk has no room.
     """
-    catalog = folder / "catalog.json"
-    if catalog.is_file():
-        return catalog
-    step = 365 // days
-    start = datetime(2023, 1, 2, 10, 0, 20, tzinfo=timezone.utc)
+    made = tile.folder / "made.json"
+    description = {"version": VERSION, "edge": tile.edge, "days": tile.days}
+    if made.is_file() and json.loads(made.read_text(encoding="utf-8")) == description:
+        return
+    shutil.rmtree(tile.folder, ignore_errors=True)
+    tile.folder.mkdir(parents=True)
+    files = min(FILES, tile.days * len(BANDS))
+    _check_room(tile, files)
+    print(f"Making the tile of {tile.edge} pixels in {tile.folder}, once", flush=True)
     with ThreadPoolExecutor(2) as pool:
-        moments = [start + timedelta(days=step * number) for number in range(days)]
-        items = list(pool.map(lambda m: _make_scene(folder, edge, m, bands), moments))
-    links = [{"rel": "item", "href": f"{item}/{item}.json"} for item in items]
-    _write(catalog, _document("Catalog", "made-up-tile", links))
-    return catalog
+        list(pool.map(partial(_make_pixels, tile), range(files)))
+        list(pool.map(partial(_make_mask, tile), range(tile.days)))
+    made.write_text(json.dumps(description), encoding="utf-8")
 
 
-def _make_scene(folder: Path, edge: int, moment: datetime, bands: tuple[str, ...]) -> str:
-    name = f"MADE_UP_{moment:%Y%m%d}"
-    (folder / name).mkdir(parents=True, exist_ok=True)
-    random = np.random.default_rng(moment.toordinal())
-    assets = {}
-    for band in bands:
-        smooth = _enlarge(random.integers(1300, 4000, (edge // 64, edge // 64)), 64)
-        pixels = smooth + random.integers(0, 48, (edge, edge), dtype=np.uint16)
-        assets[band] = _write_cog(folder / name / f"{band}.tif", pixels, 10.0, ENCODING)
-    clouds = random.random((edge // 512, edge // 512)) < random.uniform(0, 0.6)
-    classes = np.where(_enlarge(clouds, 256), 9, 4).astype(np.uint8)
-    mask = {"nodata": 0, "data_type": "uint8"}
-    assets["scl"] = _write_cog(folder / name / "scl.tif", classes, 20.0, mask)
-    _write(folder / name / f"{name}.json", _item(name, moment, edge, assets))
-    return name
+def item_collection(tile: Tile, days: int, base: str) -> dict:
+    """The items of ``days`` days of the year, whose files have addresses under ``base``.
+
+    More days than the tile has take its days again and again, as files of their own.
+    """
+    start = datetime(2023, 1, 2, 10, 0, 20, tzinfo=timezone.utc)
+    step = 365 // days
+    features = [
+        _make_item(tile, base, days, number, start + timedelta(days=step * number))
+        for number in range(days)
+    ]
+    return {"type": "FeatureCollection", "features": features}
 
 
-def _enlarge(values: np.ndarray, factor: int) -> np.ndarray:
-    return values.astype(np.uint16).repeat(factor, axis=0).repeat(factor, axis=1)
+def warm(tile: Tile) -> None:
+    """Read every file once, so that the first run finds what the last one finds."""
+    for path in sorted((tile.folder / "pixels").iterdir()):
+        with path.open("rb") as file:
+            while file.read(1 << 24):
+                pass
 
 
-def _write_cog(path: Path, pixels: np.ndarray, size: float, encoding: dict) -> dict:
+def _check_room(tile: Tile, files: int) -> None:
+    needed = tile.edge**2 * 2 * SHARE_OF_RAW * OVERVIEWS * files + tile.edge**2 / 4 * tile.days
+    free = shutil.disk_usage(tile.folder).free
+    if needed > free:
+        raise SystemExit(
+            f"The benchmarks' tile needs {needed / 1e9:.1f} GB in {tile.folder}, where "
+            f"{free / 1e9:.1f} GB are free; make room, or name another folder."
+        )
+
+
+def _make_pixels(tile: Tile, number: int) -> None:
+    random = np.random.default_rng(number)
+    land = 2300 + 400 * _field(random, tile.edge, 256) + 250 * _field(random, tile.edge, 32)
+    land += 50 * random.standard_normal(land.shape, np.float32)
+    pixels = np.clip(land, 1001, 20_000, out=land).astype(np.uint16)
+    _write_cog(tile.folder / "pixels" / f"{number}.tif", pixels, PIXEL)
+
+
+def _make_mask(tile: Tile, day: int) -> None:
+    edge = tile.edge // 2
+    random = np.random.default_rng([7, day])
+    land = _field(random, edge, 64)
+    classes = np.select([land > 0.5, land < -1.0], [BARE, WATER], CLEAR_LAND).astype(np.uint8)
+    clouds = _field(random, edge, 1200) + 0.1 * _field(random, edge, 120)
+    clouds += 0.03 * _field(random, edge, 16)
+    levels = np.quantile(clouds[::16, ::16], 1 - cloud_cover(day) * np.array([1, 0.9, 0.7, 0.1]))
+    for level, name in zip(levels, (SHADOW, LIKELY_CLOUD, CLOUD, CIRRUS), strict=True):
+        classes[clouds > level] = name
+    _write_cog(tile.folder / "pixels" / f"mask-{day}.tif", classes, MASK_PIXEL)
+
+
+def cloud_cover(day: int) -> float:
+    """The share of a day that is hidden."""
+    return float(np.random.default_rng([11, day]).uniform(0.02, 0.5))
+
+
+def _field(random: np.random.Generator, edge: int, step: int) -> np.ndarray:
+    """float32 (edge, edge): random values ``step`` pixels apart, and straight lines between."""
+    knots = edge // step + 2
+    position = np.arange(edge, dtype=np.float32) / step
+    weights = np.maximum(0, 1 - np.abs(position[:, np.newaxis] - np.arange(knots)))
+    weights = weights.astype(np.float32)
+    return weights @ random.standard_normal((knots, knots), np.float32) @ weights.T
+
+
+def _write_cog(path: Path, pixels: np.ndarray, size: float) -> None:
+    path.parent.mkdir(exist_ok=True)
     height, width = pixels.shape
-    transform = from_origin(WEST, NORTH, size, size)
     profile = {"width": width, "height": height, "count": 1, "dtype": pixels.dtype.name}
+    profile |= {"crs": CRS, "transform": from_origin(WEST, NORTH, size, size), "nodata": 0}
     with MemoryFile() as memory:
-        with memory.open(driver="GTiff", crs=CRS, transform=transform, nodata=0, **profile) as raw:
+        with memory.open(driver="GTiff", **profile) as raw:
             raw.write(pixels, 1)
         with memory.open() as raw:
             copy(
@@ -75,24 +157,29 @@ def _write_cog(path: Path, pixels: np.ndarray, size: float, encoding: dict) -> d
                 path,
                 driver="COG",
                 compress="DEFLATE",
-                level=1,
+                level=6,
                 predictor="YES",
                 blocksize=1024,
                 overview_resampling=Resampling.nearest.name,
             )
-    return {
-        "href": path.name,
-        "roles": ["data"],
-        "proj:shape": [height, width],
-        "proj:transform": list(transform)[:6],
-        "raster:bands": [encoding],
+
+
+def _make_item(tile: Tile, base: str, days: int, number: int, moment: datetime) -> dict:
+    name = f"MADE_UP_{days}_{moment:%Y%m%d}"
+    day = number % tile.days
+    files = min(FILES, tile.days * len(BANDS))
+    # Every band starts at another file, so no two of a day are the same.
+    sources = {band: f"{(day + place * 4) % files}.tif" for place, band in enumerate(BANDS)}
+    sources["scl"] = f"mask-{day}.tif"
+    for band, source in sources.items():
+        _link(tile.folder / "pixels" / source, tile.folder / "scenes" / name / f"{band}.tif")
+    assets = {
+        band: _asset(f"{base}/scenes/{name}/{band}.tif", tile.edge, PIXEL, ENCODING)
+        for band in BANDS
     }
-
-
-def _item(name: str, moment: datetime, edge: int, assets: dict) -> dict:
-    west, south, east, north = transform_bounds(
-        CRS, "EPSG:4326", WEST, NORTH - edge * 10, WEST + edge * 10, NORTH
-    )
+    mask = f"{base}/scenes/{name}/scl.tif"
+    assets["scl"] = _asset(mask, tile.edge // 2, MASK_PIXEL, MASK_ENCODING)
+    west, south, east, north = transform_bounds(CRS, "EPSG:4326", *tile.bounds)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return {
         "type": "Feature",
@@ -107,28 +194,28 @@ def _item(name: str, moment: datetime, edge: int, assets: dict) -> dict:
         "geometry": {"type": "Polygon", "coordinates": [ring]},
         "properties": {
             "datetime": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-            "eo:cloud_cover": 20.0,
-            "proj:epsg": 32633,
+            "eo:cloud_cover": round(100 * cloud_cover(day), 2),
+            "proj:epsg": int(CRS.removeprefix("EPSG:")),
+            "grid:code": "MGRS-33TWM",
+            "platform": "sentinel-2a",
         },
         "links": [],
         "assets": assets,
     }
 
 
-def _document(kind: str, name: str, links: list[dict]) -> dict:
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        os.link(source, target)
+
+
+def _asset(href: str, edge: int, pixel: float, encoding: dict) -> dict:
     return {
-        "type": kind,
-        "stac_version": "1.0.0",
-        "id": name,
-        "description": "Made up for benchmarks",
-        "links": links,
+        "href": href,
+        "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+        "roles": ["data"],
+        "proj:shape": [edge, edge],
+        "proj:transform": [pixel, 0.0, WEST, 0.0, -pixel, NORTH],
+        "raster:bands": [encoding],
     }
-
-
-def _write(path: Path, content: dict) -> None:
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def tile_geobox_bounds(edge: int) -> tuple[float, float, float, float]:
-    """West, south, east and north of the tile, in metres of its CRS."""
-    return WEST, NORTH - edge * 10, WEST + edge * 10, NORTH
