@@ -8,12 +8,12 @@ TEST_PYTHON := $(DEV)/bin/python
 
 export FAIRWEATHER_HOME ?= $(CURDIR)/build/fairweather-home
 
-.PHONY: demo test test-fast test-slow lint system test-environment lock screenshots package clean
+.PHONY: demo test test-fast test-slow lint system test-environment real-servers lock screenshots bench package clean
 
 demo: system
 	$(QGIS_PYTHON) scripts/demo.py
 
-test: system test-environment lint test-fast test-slow
+test: system test-environment real-servers lint test-fast test-slow
 
 test-fast:
 	$(QGIS_PYTHON) scripts/run_tests.py fast
@@ -33,11 +33,22 @@ system:
 test-environment:
 	@$(QGIS_PYTHON) scripts/make_test_environment.py $(DEV)
 
+real-servers:
+	@sh scripts/install_system_packages.sh postgresql-postgis \
+		&& $(QGIS_PYTHON) tests/real_servers/servers.py prepare \
+		|| echo "== The tests in tests/real_servers will be skipped"
+
 lock: test-environment
 	PATH="$(CURDIR)/$(DEV)/bin:$$PATH" $(TEST_PYTHON) scripts/make_lock.py
 
 screenshots: system test-environment
 	$(QGIS_PYTHON) scripts/take_screenshots.py
+
+# BENCH_PYTHON: an interpreter of 3.12 or newer, where none is on PATH; without it lazycogs is left
+# out. BENCH_FOLDER: where the tile lies (5 GB), outside the checkout.
+bench: system test-environment
+	@$(QGIS_PYTHON) benchmarks/make_environment.py build/bench-environment $(BENCH_PYTHON)
+	build/bench-environment/bin/python benchmarks/bench.py $(if $(BENCH_FOLDER),--folder $(BENCH_FOLDER))
 
 package:
 	$(QGIS_PYTHON) scripts/make_package.py build/fairweather.zip

@@ -13,6 +13,7 @@ from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingFeatureSource,
+    QgsRectangle,
     QgsWkbTypes,
 )
 
@@ -22,6 +23,7 @@ from ..core.bridge.request import Area
 AOI = "AOI"
 EXTENT = "EXTENT"
 DEFAULT_CRS = "EPSG:4326"
+DEGREES_AROUND = 360
 COORDINATE_DIGITS = 17  # what a double needs to come back unchanged
 
 
@@ -112,12 +114,28 @@ def _area_of_extent(
             f"EXTENT: the CRS in {parameters[EXTENT]!s} is not known; "
             "write it as [EPSG:4326], for example."
         )
+    crs = crs if crs.isValid() else QgsCoordinateReferenceSystem(DEFAULT_CRS)
+    if crs.isGeographic() and _goes_from_east_to_west(parameters[EXTENT]):
+        # Across 180 degrees, which QGIS turns into the rectangle around all the rest.
+        west, east = rectangle.xMaximum(), rectangle.xMinimum() + DEGREES_AROUND
+        rectangle = QgsRectangle(west, rectangle.yMinimum(), east, rectangle.yMaximum())
     return DrawnArea(
         name=EXTENT,
-        crs=crs_text(crs) if crs.isValid() else DEFAULT_CRS,
+        crs=crs_text(crs),
         polygons=(QgsGeometry.fromRect(rectangle),),
         is_extent=True,
     )
+
+
+def _goes_from_east_to_west(extent: Any) -> bool:
+    """Whether an extent is written as ``179,-179,-17,-16``, its western end first."""
+    if not isinstance(extent, str):
+        return False
+    try:
+        west, east, _, _ = (float(number) for number in extent.split("[")[0].split(","))
+    except ValueError:
+        return False
+    return west > east
 
 
 def _read_polygons(source: QgsProcessingFeatureSource) -> List[QgsGeometry]:

@@ -25,6 +25,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QCoreApplication, QThread
 from qgis.PyQt.QtGui import QIcon
 
+from ..core.bridge.credentials import Credentials
 from ..core.bridge.environment import check_worker_python, find_worker_python
 from ..core.bridge.errors import CancelledError, FairweatherError, InvalidRequestError
 from ..core.bridge.events import Event, Message, Progress, WarningMessage
@@ -36,6 +37,7 @@ from ..core.bridge.request import (
     TimeSeriesRequest,
 )
 from ..core.bridge.worker_process import run_job
+from .authentication import check_auth, read_credentials
 from .scenes import ChosenScenes
 
 PYTHON_SETTING = "fairweather/python"
@@ -55,6 +57,7 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
     """
 
     _refusal = ""
+    _credentials: Optional[Credentials] = None
 
     def createInstance(self) -> FairweatherAlgorithm:
         """A fresh algorithm of the same kind."""
@@ -96,6 +99,7 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
             self._check_layer(definition, parameters, context)
             if definition.isDestination():
                 _check_destination(definition, parameters.get(definition.name()))
+        check_auth(self, parameters, context)
         self.check(parameters, context)
 
     def prepareAlgorithm(
@@ -112,6 +116,7 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
         self._refusal = ""
         try:
             self.check_all(parameters, context)
+            self._credentials = read_credentials(self, parameters, context)
             self.prepare_request(parameters, context, feedback)
         except FairweatherError as error:
             self._refusal = str(error)
@@ -169,6 +174,7 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
             check_worker_python(chosen_python()),
             on_event=lambda event: forward_event(event, feedback),
             is_cancelled=is_cancelled,
+            credentials=self._credentials,
         )
 
     def run_search(

@@ -23,19 +23,22 @@ from qgis.core import (
 
 from ..core.bridge.errors import InvalidRequestError
 from ..core.bridge.indices import OFTEN_USED, check_layers, split_entries
-from ..core.bridge.profiles import find_profile
 from ..core.bridge.request import CompositeRequest, PixelGrid
 from .area import DrawnArea, check_area, crs_text, read_area
+from .authentication import auth_parameter
 from .base import FairweatherAlgorithm, destination_file
 from .layer_names import composite_name
+from .mask_parameters import mask_parameters, read_mask
+from .on_error import ON_ERROR, on_error_parameter
 from .parameters import (
-    COLLECTION,
-    MASK_CLASSES,
+    DRY_RUN,
     MEMORY,
+    cluster_parameters,
     describe,
-    mask_classes_parameter,
+    dry_run_parameter,
     memory_parameter,
-    read_mask_classes,
+    read_cluster,
+    read_profile,
     read_search,
     search_parameters,
 )
@@ -151,17 +154,22 @@ class CompositeAlgorithm(FairweatherAlgorithm):
         feedback: QgsProcessingFeedback,
     ) -> Dict[str, Any]:
         """Let the worker make the composite."""
-        output = self.parameterAsOutputLayer(parameters, OUTPUT, context)
+        # Of a dry run QGIS must not expect a layer to load.
+        is_dry = self._request.dry_run
+        output = "" if is_dry else self.parameterAsOutputLayer(parameters, OUTPUT, context)
+        file = Path(output).absolute() if output else destination_file(parameters.get(OUTPUT))
         report = self.parameterAsFileOutput(parameters, OUTPUT_REPORT, context)
         request = replace(
             self._request,
-            output=str(Path(output).absolute()),
+            output=str(file or ""),
             report=str(Path(report).absolute()) if report else "",
         )
         values = self.run_search(request, self._area.merged(), self._scenes, feedback)
         self._request = request
-        results = {name: values[name] for name in (SCENE_COUNT, DAY_COUNT, CLEAR_PERCENT)}
-        results[OUTPUT] = output
+        counts = (SCENE_COUNT, DAY_COUNT, CLEAR_PERCENT)
+        results = {name: values[name] for name in counts if name in values}
+        if output:
+            results[OUTPUT] = output
         if report:
             results[OUTPUT_REPORT] = report
         self._loaded_layer = output
@@ -171,27 +179,30 @@ class CompositeAlgorithm(FairweatherAlgorithm):
         self, context: QgsProcessingContext, _feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
         """Name and style the layer that QGIS is about to load."""
-        name = composite_name(self._request, chosen_scenes=self._scenes.given)
-        self.style_layer(self._loaded_layer, context, CompositeStyler(), name)
+        if self._loaded_layer:
+            name = composite_name(self._request, chosen_scenes=self._scenes.given)
+            self.style_layer(self._loaded_layer, context, CompositeStyler(), name)
         return {}
 
     def _read_recipe(
         self, parameters: Dict[str, Any], context: QgsProcessingContext
     ) -> Dict[str, Any]:
         """The request's fields that say what is made of the scenes."""
-        profile = find_profile(self.parameterAsEnumString(parameters, COLLECTION, context))
+        profile = read_profile(self, parameters, context)
         bands = split_entries(self.parameterAsString(parameters, BANDS, context))
         check_layers(bands, profile)
-        classes = self.parameterAsString(parameters, MASK_CLASSES, context)
         return {
             "bands": bands,
             "method": self.parameterAsEnumString(parameters, METHOD, context),
-            "mask_classes": read_mask_classes(classes, profile),
+            **read_mask(self, parameters, context),
             "resolution": self._read_resolution(parameters, context),
             "clip": self.parameterAsBool(parameters, CLIP, context),
             "dtype": self.parameterAsEnumString(parameters, DTYPE, context),
             "count_band": self.parameterAsBool(parameters, COUNT_BAND, context),
             "memory_gb": self.parameterAsDouble(parameters, MEMORY, context),
+            "on_error": self.parameterAsEnumString(parameters, ON_ERROR, context),
+            "dry_run": self.parameterAsBool(parameters, DRY_RUN, context),
+            **read_cluster(self, parameters, context),
         }
 
     def _read_request(
@@ -271,7 +282,7 @@ def _recipe_parameters() -> List[QgsProcessingParameterDefinition]:
             ),
             "How the clear days become one value: median.",
         ),
-        mask_classes_parameter(),
+        *mask_parameters(),
     ]
 
 
@@ -325,6 +336,10 @@ def _file_parameters() -> List[QgsProcessingParameterDefinition]:
             advanced=True,
         ),
         memory_parameter(),
+        on_error_parameter(),
+        dry_run_parameter(),
+        *cluster_parameters(),
+        auth_parameter(),
         describe(
             QgsProcessingParameterRasterDestination(OUTPUT, OUTPUT_TITLE),
             "The composite, a Cloud Optimized GeoTIFF (.tif).",

@@ -6,7 +6,7 @@ import re
 from datetime import date
 
 from ..core.bridge.indices import read_layers
-from ..core.bridge.profiles import find_profile
+from ..core.bridge.profiles import CollectionProfile, find_profile
 from ..core.bridge.request import CompositeRequest, SceneSearch, TimeSeriesRequest
 
 
@@ -16,8 +16,8 @@ def composite_name(request: CompositeRequest, chosen_scenes: bool) -> str:
     ``chosen_scenes`` tells that the scenes were given, so that no dates chose them.
     """
     period = "of chosen scenes" if chosen_scenes else period_name(request.search)
-    title = collection_name(request.search.collection)
-    layers = read_layers(request.bands, find_profile(request.search.collection))
+    title = collection_name(request.search)
+    layers = read_layers(request.bands, _profile(request.search))
     names = ", ".join(layer.name for layer in layers)
     return f"{title} {request.method} {period} ({names})"
 
@@ -25,18 +25,22 @@ def composite_name(request: CompositeRequest, chosen_scenes: bool) -> str:
 def series_name(request: TimeSeriesRequest, what: str, chosen_scenes: bool) -> str:
     """A name such as ``NDVI series 2024``; ``what`` says which of the layers it is."""
     period = "of chosen scenes" if chosen_scenes else period_name(request.search)
-    layers = read_layers(request.indices, find_profile(request.search.collection))
+    layers = read_layers(request.indices, _profile(request.search))
     return f"{', '.join(layer.name for layer in layers)} {what} {period}"
 
 
 def footprints_name(search: SceneSearch) -> str:
     """A footprints layer's name, such as ``Sentinel-2 Level 2A scenes 2024``."""
-    return f"{collection_name(search.collection)} scenes {period_name(search)}"
+    return f"{collection_name(search)} scenes {period_name(search)}"
 
 
-def collection_name(collection: str) -> str:
+def collection_name(search: SceneSearch) -> str:
     """The collection's title up to where it is refined."""
-    return re.split(r"[,(]", find_profile(collection).title)[0].strip()
+    return re.split(r"[,(]", _profile(search).title)[0].strip()
+
+
+def _profile(search: SceneSearch) -> CollectionProfile:
+    return find_profile(search.collection, search.profile)
 
 
 def period_name(search: SceneSearch) -> str:

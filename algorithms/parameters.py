@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime
-import re
+from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from qgis.core import (
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterDateTime,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterFile,
     QgsProcessingParameterNumber,
     QgsProcessingParameterString,
     QgsProperty,
@@ -23,6 +25,7 @@ from qgis.PyQt.QtCore import QDate
 
 from ..core.bridge.errors import InvalidRequestError
 from ..core.bridge.profiles import (
+    CUSTOM_COLLECTION,
     DEFAULT_COLLECTION,
     CollectionProfile,
     find_profile,
@@ -33,6 +36,7 @@ from ..core.bridge.scene_filter import parse_filter, parse_months
 from .area import AOI, EXTENT
 
 COLLECTION = "COLLECTION"
+PROFILE = "PROFILE"
 CATALOG = "CATALOG"
 START = "START"
 END = "END"
@@ -40,11 +44,12 @@ MONTHS = "MONTHS"
 MAX_CLOUD = "MAX_CLOUD"
 FILTER = "FILTER"
 SCENES = "SCENES"
-MASK_CLASSES = "MASK_CLASSES"
 MEMORY = "MEMORY"
+DRY_RUN = "DRY_RUN"
+CLUSTER = "CLUSTER"
+DASHBOARD = "DASHBOARD"
 
 MAX_CLOUD_DEFAULT = 30
-NOTHING_MASKED = "none"
 
 
 def describe(
@@ -70,19 +75,10 @@ def search_parameters(
         *(places or _areas()),
         *_dates(),
         *_narrowing(),
+        _profile(),
         _catalog(),
         _scenes(),
     ]
-
-
-def mask_classes_parameter() -> QgsProcessingParameterDefinition:
-    """MASK_CLASSES, among the advanced ones."""
-    return describe(
-        QgsProcessingParameterString(MASK_CLASSES, "Masked classes", "", optional=True),
-        "The classes of the scenes' own classification to leave out, as numbers: 3,8,9,10. "
-        "Empty takes the collection's default (clouds and their shadows); none masks nothing.",
-        advanced=True,
-    )
 
 
 def memory_parameter() -> QgsProcessingParameterDefinition:
@@ -100,6 +96,46 @@ def memory_parameter() -> QgsProcessingParameterDefinition:
     )
 
 
+def dry_run_parameter() -> QgsProcessingParameterDefinition:
+    """DRY_RUN, among the advanced ones."""
+    return describe(
+        QgsProcessingParameterBoolean(DRY_RUN, "Dry run: only tell what would be done", False),
+        "Search and plan only: the log tells how many scenes would be read, how many bytes, how "
+        "long it would take and how large the result would be. No pixel is read, and no OUTPUT "
+        "is made.",
+        advanced=True,
+    )
+
+
+def cluster_parameters() -> List[QgsProcessingParameterDefinition]:
+    """CLUSTER and DASHBOARD, among the advanced ones."""
+    return [
+        describe(
+            QgsProcessingParameterString(CLUSTER, "Dask cluster", "", optional=True),
+            "The address of a Dask scheduler, such as tcp://10.0.0.5:8786, whose workers have the "
+            "packages of the Python environment: they read and reduce, and memory is then for "
+            "each of them. Empty is this computer.",
+            advanced=True,
+        ),
+        describe(
+            QgsProcessingParameterBoolean(DASHBOARD, "Show Dask's dashboard", False),
+            "The log names the address of a page that shows the work while it is done. Without a "
+            "cluster only this computer can open it.",
+            advanced=True,
+        ),
+    ]
+
+
+def read_cluster(
+    algorithm: QgsProcessingAlgorithm, parameters: Dict[str, Any], context: QgsProcessingContext
+) -> Dict[str, Any]:
+    """The request's fields that say where it is computed."""
+    return {
+        "cluster": algorithm.parameterAsString(parameters, CLUSTER, context).strip(),
+        "dashboard": algorithm.parameterAsBool(parameters, DASHBOARD, context),
+    }
+
+
 def read_search(
     algorithm: QgsProcessingAlgorithm,
     parameters: Dict[str, Any],
@@ -111,6 +147,7 @@ def read_search(
         InvalidRequestError: a value that does not parse, or values that exclude each other.
     """
     start, end = read_period(algorithm, parameters, context)
+    profile_file = _read_profile_file(algorithm, parameters, context)
     condition = algorithm.parameterAsString(parameters, FILTER, context).strip()
     parse_filter(condition)
     return SceneSearch(
@@ -122,7 +159,28 @@ def read_search(
         months=parse_months(algorithm.parameterAsString(parameters, MONTHS, context)),
         max_cloud=algorithm.parameterAsDouble(parameters, MAX_CLOUD, context),
         filter=condition,
+        profile=profile_file,
     )
+
+
+def read_profile(
+    algorithm: QgsProcessingAlgorithm, parameters: Dict[str, Any], context: QgsProcessingContext
+) -> CollectionProfile:
+    """The profile that COLLECTION, or with ``custom`` PROFILE, names.
+
+    Raises:
+        InvalidRequestError: there is none, or its file holds no profile.
+    """
+    collection = algorithm.parameterAsEnumString(parameters, COLLECTION, context)
+    return find_profile(collection, _read_profile_file(algorithm, parameters, context))
+
+
+def _read_profile_file(
+    algorithm: QgsProcessingAlgorithm, parameters: Dict[str, Any], context: QgsProcessingContext
+) -> str:
+    """PROFILE as an absolute path, empty where none is given."""
+    path = algorithm.parameterAsFile(parameters, PROFILE, context).strip()
+    return str(Path(path).absolute()) if path else ""
 
 
 def read_catalog(
@@ -130,7 +188,7 @@ def read_catalog(
 ) -> str:
     """CATALOG's text; a collection without a catalogue of its own needs it, or SCENES."""
     catalog = algorithm.parameterAsString(parameters, CATALOG, context).strip()
-    profile = find_profile(algorithm.parameterAsEnumString(parameters, COLLECTION, context))
+    profile = read_profile(algorithm, parameters, context)
     if not catalog and not profile.catalog and parameters.get(SCENES) in (None, ""):
         raise InvalidRequestError(
             f"The collection {profile.id} is in no public catalogue; "
@@ -152,28 +210,6 @@ def read_period(
     return start, end
 
 
-def read_mask_classes(text: str, profile: CollectionProfile) -> Optional[Tuple[int, ...]]:
-    """The class numbers in MASK_CLASSES: None for the profile's, empty for ``none``.
-
-    Raises:
-        InvalidRequestError: a class that the collection does not have.
-    """
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not names:
-        return None
-    if names == (NOTHING_MASKED,):
-        return ()
-    known = profile.mask.classes
-    for name in names:
-        if not re.fullmatch("[0-9]{1,3}", name) or int(name) not in known:
-            titles = ", ".join(f"{number} {title}" for number, title in known.items())
-            raise InvalidRequestError(
-                f"MASK_CLASSES: {name!r} is no class of {profile.id}; give none, or numbers of "
-                f"{titles}."
-            )
-    return tuple(dict.fromkeys(int(name) for name in names))
-
-
 def last_full_year() -> int:
     """The last calendar year that is over."""
     return datetime.datetime.now(datetime.timezone.utc).year - 1
@@ -186,11 +222,21 @@ def _collection() -> QgsProcessingParameterDefinition:
         QgsProcessingParameterEnum(
             COLLECTION,
             "Collection",
-            options=list(profiles),
+            options=[*profiles, CUSTOM_COLLECTION],
             defaultValue=DEFAULT_COLLECTION,
             usesStaticStrings=True,
         ),
-        f"The collection of scenes to use. {titles}.",
+        f"The collection of scenes to use. {titles}; {CUSTOM_COLLECTION}: the one that the profile "
+        "describes.",
+    )
+
+
+def _profile() -> QgsProcessingParameterDefinition:
+    return describe(
+        QgsProcessingParameterFile(PROFILE, "Profile", extension="json", optional=True),
+        f"A file that describes the collection {CUSTOM_COLLECTION}: its bands, its mask, its scale "
+        "and offset. docs/collections.md says how to write one.",
+        advanced=True,
     )
 
 
@@ -261,8 +307,9 @@ def _narrowing() -> List[QgsProcessingParameterDefinition]:
 def _catalog() -> QgsProcessingParameterDefinition:
     return describe(
         QgsProcessingParameterString(CATALOG, "Catalogue", "", optional=True),
-        "The address of a STAC API, or the path or address of a static catalogue or of an "
-        "ItemCollection file. Empty is the collection's own public catalogue.",
+        "The address of a STAC API, the path or address of a static catalogue or of a file of "
+        "items (JSON or GeoParquet), or a folder of Sentinel-2 or Landsat scenes on your disk. "
+        "Empty is the collection's own catalogue.",
         advanced=True,
     )
 

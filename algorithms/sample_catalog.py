@@ -78,7 +78,8 @@ class SampleCatalogAlgorithm(FairweatherAlgorithm):
                     minValue=1,
                     maxValue=366,
                 ),
-                "How many days of the year 2024 have scenes.",
+                "How many days have scenes, 12 to 146: up to 73 lie evenly over the year 2024, "
+                "more go on into 2025, every fifth day.",
             )
         )
         self.addOutput(QgsProcessingOutputFile(CATALOG, "Catalogue"))

@@ -22,6 +22,7 @@ from qgis.core import (
 from ..core.bridge.home import jobs_folder
 from ..core.bridge.request import SearchScenesRequest
 from .area import DEFAULT_CRS, DrawnArea, check_area, read_area
+from .authentication import auth_parameter
 from .base import FairweatherAlgorithm
 from .footprints import footprint_fields, read_footprints
 from .layer_names import footprints_name
@@ -108,6 +109,7 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
                 advanced=True,
             )
         )
+        self.addParameter(auth_parameter())
         self.addParameter(
             describe(
                 QgsProcessingParameterFeatureSink(

@@ -21,7 +21,15 @@ from ..core.bridge.request import TimeSeriesRequest
 from ..core.bridge.series_recipe import SeriesRecipe, check_series_recipe
 from .base import FairweatherAlgorithm
 from .layer_names import series_name
-from .parameters import COLLECTION, MASK_CLASSES, MEMORY, read_mask_classes, read_search
+from .mask_parameters import read_mask
+from .on_error import ON_ERROR
+from .parameters import (
+    DRY_RUN,
+    MEMORY,
+    read_cluster,
+    read_profile,
+    read_search,
+)
 from .scenes import ChosenScenes, read_scenes
 from .series_tables import (
     OBSERVATION_TYPES,
@@ -61,8 +69,8 @@ through time. It finds the satellite scenes over each site, reads only the pixel
 clouds and their shadows, and makes a regular, smoothed series of what is left.
 
 Give a layer of points or polygons (parcels, say), or a point, and dates; everything else has a \
-default. A point takes the pixel it lies in, a polygon the statistic of the pixels whose centre is \
-inside.
+default. A point takes the pixel it lies in (on an edge, the one to the right and below: a pixel \
+owns its upper and left edges), a polygon the statistic of the pixels whose centre is inside.
 
 The series has a row for each site, index and step, with the value as observed, interpolated over \
 gaps, and smoothed. The observations have a row for each day with a scene: no value where it was \
@@ -118,6 +126,7 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
         """Check everything that needs no feature."""
         read_search(self, parameters, context)
         self._read_indices(parameters, context)
+        read_mask(self, parameters, context)
         self._read_recipe(parameters, context)
         check_sites(self, parameters, context)
         check_distinct_files(self, parameters)
@@ -129,7 +138,6 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
         feedback: QgsProcessingFeedback,
     ) -> None:
         """Read parameters, layers and project."""
-        indices, mask_classes = self._read_indices(parameters, context)
         self._sites = read_sites(self, parameters, context, feedback)
         self._scenes = read_scenes(self, parameters, context)
         self._layers = {}
@@ -137,12 +145,15 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
             search=read_search(self, parameters, context),
             sites=self._sites.for_request(),
             sites_crs=self._sites.crs_text,
-            indices=indices,
+            indices=self._read_indices(parameters, context),
             recipe=self._read_recipe(parameters, context),
             statistic=self.parameterAsEnumString(parameters, STATISTIC, context),
-            mask_classes=mask_classes,
+            **read_mask(self, parameters, context),
             min_clear=self.parameterAsDouble(parameters, MIN_CLEAR, context),
             memory_gb=self.parameterAsDouble(parameters, MEMORY, context),
+            on_error=self.parameterAsEnumString(parameters, ON_ERROR, context),
+            dry_run=self.parameterAsBool(parameters, DRY_RUN, context),
+            **read_cluster(self, parameters, context),
         )
 
     def run_request(
@@ -152,6 +163,9 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
         feedback: QgsProcessingFeedback,
     ) -> Dict[str, Any]:
         """Let the worker make the series, and put its tables in the outputs."""
+        if self._request.dry_run:
+            values = self.run_search(self._request, self._sites.area, self._scenes, feedback)
+            return {SITE_COUNT: values[SITE_COUNT]}
         writer = OutputWriter(self, parameters, context, feedback)
         charts = {name: writer.file(name) for name in (OUTPUT_CHART, OUTPUT_CHART_IMAGE)}
         jobs_folder().mkdir(parents=True, exist_ok=True)
@@ -209,7 +223,7 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
         return layers
 
     def _index_names(self) -> List[str]:
-        profile = find_profile(self._request.search.collection)
+        profile = find_profile(self._request.search.collection, self._request.search.profile)
         return [layer.name for layer in read_layers(self._request.indices, profile, INDEX)]
 
     def _mean_field(self) -> str:
@@ -220,13 +234,12 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
 
     def _read_indices(
         self, parameters: Dict[str, Any], context: QgsProcessingContext
-    ) -> Tuple[Tuple[str, ...], Optional[Tuple[int, ...]]]:
-        """INDEX and MASK_CLASSES, which depend on the collection."""
-        profile = find_profile(self.parameterAsEnumString(parameters, COLLECTION, context))
+    ) -> Tuple[str, ...]:
+        """INDEX, which depends on the collection."""
+        profile = read_profile(self, parameters, context)
         indices = split_entries(self.parameterAsString(parameters, INDEX, context))
         check_layers(indices, profile, INDEX)
-        classes = self.parameterAsString(parameters, MASK_CLASSES, context)
-        return indices, read_mask_classes(classes, profile)
+        return indices
 
     def _read_recipe(
         self, parameters: Dict[str, Any], context: QgsProcessingContext

@@ -19,7 +19,16 @@ from qgis.core import (
 
 from ..core.bridge.indices import OFTEN_USED
 from ..core.bridge.series_recipe import FILLS, LARGEST_PENALTY, SMOOTHS, STATISTICS, SeriesRecipe
-from .parameters import describe, mask_classes_parameter, memory_parameter, search_parameters
+from .authentication import auth_parameter
+from .mask_parameters import mask_parameters
+from .on_error import on_error_parameter
+from .parameters import (
+    cluster_parameters,
+    describe,
+    dry_run_parameter,
+    memory_parameter,
+    search_parameters,
+)
 from .sites import NAME_FIELD, POINT, SITES
 
 INDEX = "INDEX"
@@ -49,8 +58,12 @@ def time_series_parameters() -> List[QgsProcessingParameterDefinition]:
         *_measures(),
         *_steps(),
         *_smoothing(),
-        mask_classes_parameter(),
+        *mask_parameters(),
         memory_parameter(),
+        on_error_parameter(),
+        dry_run_parameter(),
+        *cluster_parameters(),
+        auth_parameter(),
         *_layers(),
         *_charts(),
     ]

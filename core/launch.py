@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -20,18 +21,18 @@ PROGRAMS = {
 }
 
 
-def load_package() -> ModuleType:
-    """The plugin's package under its own name, from the folder that holds ``core``."""
-    if PACKAGE in sys.modules:
-        return sys.modules[PACKAGE]
+def load_package(name: str = PACKAGE) -> ModuleType:
+    """The plugin's package, from the folder that holds ``core``."""
+    if name in sys.modules:
+        return sys.modules[name]
     root = Path(__file__).resolve().parent.parent
     spec = importlib.util.spec_from_file_location(
-        PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
+        name, root / "__init__.py", submodule_search_locations=[str(root)]
     )
     if spec is None or spec.loader is None:
         raise ImportError(f"{root} does not hold the plugin")
     package = importlib.util.module_from_spec(spec)
-    sys.modules[PACKAGE] = package
+    sys.modules[name] = package
     spec.loader.exec_module(package)
     return package
 
@@ -41,8 +42,10 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in PROGRAMS:
         print(f"usage: launch.py {'|'.join(PROGRAMS)} ...", file=sys.stderr)
         return 2
-    load_package()
-    program = importlib.import_module(f"{PACKAGE}.{PROGRAMS[arguments[0]]}")
+    # A name of its own: on a Dask cluster, code of other runs must not be taken for this one's.
+    name = f"{PACKAGE}_{os.urandom(4).hex()}"
+    load_package(name)
+    program = importlib.import_module(f"{name}.{PROGRAMS[arguments[0]]}")
     return int(program.main(arguments[1:]))
 
 

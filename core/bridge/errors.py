@@ -27,7 +27,27 @@ class NoScenesError(FairweatherError):
 
 
 class ReadError(FairweatherError):
-    """Pixels of a scene cannot be read."""
+    """Pixels of a scene cannot be read.
+
+    ``href`` is the file and ``reason`` why, in a few words; both are empty where it is not one
+    file's fault. With ``host_is_down`` its whole server was given up.
+    """
+
+    def __init__(
+        self, text: str, href: str = "", reason: str = "", host_is_down: bool = False
+    ) -> None:
+        super().__init__(text)
+        self.href = href
+        self.reason = reason
+        self.host_is_down = host_is_down
+
+
+class AccessError(FairweatherError):
+    """A server does not let us in: keys are missing, wrong, or of no use there."""
+
+
+class ClusterError(FairweatherError):
+    """A Dask cluster cannot be reached or used, or was lost."""
 
 
 class OutputError(FairweatherError):

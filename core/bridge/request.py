@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,15 @@ from typing import Any, ClassVar, Optional, Tuple, Union
 
 from .errors import InvalidRequestError
 from .series_recipe import SeriesRecipe
+from .typed_json import build, parse_json
 
 REQUEST_VERSION = 1
+# What becomes of what cannot be read.
+ON_ERROR_CHOICES = ("skip", "fail")
 OUTPUT_FIELDS = (
     *("items", "footprints", "output", "report", "folder"),
     *("series", "observations", "site_summary", "chart", "chart_image"),
 )
-MAX_WHOLE_NUMBER = 2**53  # above, a float no longer holds every whole number
-TYPES_IN_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,11 @@ class Area:
 class SceneSearch:
     """Which scenes to use.
 
+    ``collection`` is a profile's id, or ``custom`` for the profile in the file ``profile``.
     ``start`` and ``end`` are ISO dates in UTC, both inclusive; ``months`` are the month numbers
-    kept (empty: all). ``catalog`` is a STAC API's URL, or a path or URL of a static catalogue or
-    an ItemCollection file (empty: the profile's). When ``scenes`` names an ItemCollection file,
-    nothing is searched and only the area narrows it.
+    kept (empty: all). ``catalog`` is a STAC API's URL, the path or URL of a static catalogue or
+    a file of items, or a folder of scenes (empty: the profile's). When ``scenes`` names a file
+    of items, nothing is searched and only the area narrows it.
     """
 
     collection: str
@@ -60,6 +61,7 @@ class SceneSearch:
     filter: str = ""
     limit: int = 10_000
     scenes: str = ""
+    profile: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,13 @@ class CompositeRequest:
     """Make a cloud-free composite as a Cloud Optimized GeoTIFF.
 
     ``bands`` are bands of the collection or names of indices. ``mask_classes`` None means the
-    profile's, empty masks nothing. ``resolution`` is in units of the output CRS. ``memory_gb``
-    0 means half of what is free.
+    profile's, empty masks nothing; ``mask_buffer``, in metres, grows what is masked.
+    ``resolution`` is in units of the output CRS. ``memory_gb`` 0 means half of what is free.
+    ``dry_run`` plans and tells, and makes nothing but the report.
+    ``cluster`` is a Dask scheduler's address, empty for this computer; ``memory_gb`` is then for
+    each of its worker processes. ``dashboard`` opens Dask's on loopback, or names the cluster's.
+    ``on_error`` says what becomes of what still cannot be read after all retries: ``skip`` leaves
+    its day out of the blocks concerned, ``fail`` ends the run.
     """
 
     job: ClassVar[str] = "composite"
@@ -104,6 +111,7 @@ class CompositeRequest:
     report: str = ""
     method: str = "median"
     mask_classes: Optional[Tuple[int, ...]] = None
+    mask_buffer: float = 0.0
     resolution: Optional[float] = None
     crs: str = ""
     align: Optional[PixelGrid] = None
@@ -111,6 +119,10 @@ class CompositeRequest:
     dtype: str = "float32"
     count_band: bool = False
     memory_gb: float = 0.0
+    dry_run: bool = False
+    cluster: str = ""
+    dashboard: bool = False
+    on_error: str = "skip"
 
 
 @dataclass(frozen=True)
@@ -137,7 +149,9 @@ class TimeSeriesRequest:
     """Follow indices at sites through time; write tables (CSV) and charts.
 
     ``search.area`` is what is searched, around the sites. ``sites_crs`` is an authority code or a
-    WKT 2 text. ``indices`` are bands, indices or ``name=formula``. An empty path writes nothing.
+    WKT 2 text. ``indices`` are bands, indices or ``name=formula``. An empty path writes nothing;
+    ``dry_run`` plans and tells, and writes nothing at all. ``cluster``, ``dashboard`` and
+    ``on_error`` are as in ``CompositeRequest``.
     """
 
     job: ClassVar[str] = "timeseries"
@@ -149,8 +163,13 @@ class TimeSeriesRequest:
     recipe: SeriesRecipe
     statistic: str = "mean"
     mask_classes: Optional[Tuple[int, ...]] = None
+    mask_buffer: float = 0.0
     min_clear: float = 0.0
     memory_gb: float = 0.0
+    dry_run: bool = False
+    cluster: str = ""
+    dashboard: bool = False
+    on_error: str = "skip"
     series: str = ""
     observations: str = ""
     site_summary: str = ""
@@ -183,7 +202,7 @@ def request_from_json(text: str) -> Request:
             or a value of another type.
     """
     try:
-        content = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        content = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError(f"The request is not JSON ({error}).") from error
     if not isinstance(content, dict) or content.pop("fairweather", None) != REQUEST_VERSION:
@@ -194,7 +213,7 @@ def request_from_json(text: str) -> Request:
     job = content.pop("job", None)
     for request_type in REQUEST_TYPES:
         if request_type.job == job:
-            request: Request = _build(request_type, content, "")
+            request: Request = build(request_type, content, "The request")
             return request
     known = ", ".join(request_type.job for request_type in REQUEST_TYPES)
     raise InvalidRequestError(f"The request asks for the unknown job {job!r}; known are {known}.")
@@ -215,57 +234,3 @@ def read_request(path: Path) -> Request:
     except UnicodeDecodeError as error:
         raise InvalidRequestError(f"The request file {path} is not UTF-8 text.") from error
     return request_from_json(text)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is not a finite number")
-    return number
-
-
-def _build(kind: Any, content: Any, where: str) -> Any:
-    """The dataclass ``kind`` from ``content``; ``where`` is the path to it, such as ``search``."""
-    if not isinstance(content, dict):
-        raise InvalidRequestError(f"The request's {where!r} must be an object.")
-    hints = typing.get_type_hints(kind)
-    prefix = f"{where}." if where else ""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = sorted(set(content) - set(fields))
-    if unknown:
-        known = ", ".join(fields)
-        raise InvalidRequestError(
-            f"The request has the unknown field {prefix + unknown[0]!r}; known are {known}."
-        )
-    values = {}
-    for name, field in fields.items():
-        if name in content:
-            values[name] = _convert(hints[name], content[name], prefix + name)
-        elif field.default is dataclasses.MISSING:
-            raise InvalidRequestError(f"The request lacks the field {prefix + name!r}.")
-    return kind(**values)
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    """``value``, as JSON has it, in the type that ``hint`` names."""
-    if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where)
-    origin = typing.get_origin(hint)
-    arguments = typing.get_args(hint)
-    if origin is Union:
-        return None if value is None else _convert(arguments[0], value, where)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise InvalidRequestError(f"The request's {where!r} must be a list.")
-        return tuple(
-            _convert(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value)
-        )
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise InvalidRequestError(f"The request's {where!r} must be an object.")
-        return value
-    if hint is float and type(value) is int and abs(value) < MAX_WHOLE_NUMBER:
-        return float(value)
-    if type(value) is not hint:
-        raise InvalidRequestError(f"The request's {where!r} must be {TYPES_IN_WORDS[hint]}.")
-    return value

@@ -20,6 +20,7 @@ from typing import IO, Any, Callable, Dict, List, NoReturn, Optional
 
 from . import errors
 from .clean_environment import clean_environment
+from .credentials import Credentials, credentials_to_line
 from .errors import (
     CancelledError,
     EnvironmentNotReadyError,
@@ -60,9 +61,12 @@ def run_job(
     *,
     on_event: Callable[[Event], None],
     is_cancelled: Callable[[], bool],
+    credentials: Optional[Credentials] = None,
     launch_script: Path = LAUNCH_SCRIPT,
 ) -> Dict[str, Any]:
     """Run ``request`` with the interpreter ``python``; the result's values are returned.
+
+    ``credentials`` go to the worker by its stdin and nowhere else.
 
     ``on_event`` is called in this thread with each ``Progress`` (whose percent never falls),
     ``Message`` and ``WarningMessage``; ``is_cancelled`` is asked at least ten times a second.
@@ -81,8 +85,11 @@ def run_job(
         request_file.write_bytes(request_to_json(request).encode("utf-8", "backslashreplace"))
         arguments = [str(python), "-I", "-X", "utf8", str(launch_script), "worker"]
         arguments += [str(request_file), "--scratch", str(scratch), "--watch-stdin"]
+        arguments += ["--read-credentials"] if credentials else []
         worker = _Worker(arguments)
         try:
+            if credentials:
+                worker.send_line(credentials_to_line(credentials))
             return _follow(worker, on_event, is_cancelled)
         finally:
             worker.kill()
@@ -167,6 +174,13 @@ class _Worker:
         ]
         for reader in self._readers:
             reader.start()
+
+    def send_line(self, line: str) -> None:
+        """Write a line to the worker's stdin; of one that is gone, ``next_event`` tells."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.write(line.encode("ascii") + b"\n")
+                self._process.stdin.flush()
 
     def next_event(self) -> Optional[Event]:
         """The next event, or None when there was none for a moment.

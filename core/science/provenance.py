@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..bridge.profiles import CollectionProfile
 from ..bridge.request import CompositeRequest, request_to_json
@@ -32,7 +33,11 @@ def attribution(profile: CollectionProfile, scenes: Sequence[Scene]) -> str:
 def provenance_tags(
     request: CompositeRequest, profile: CollectionProfile, scenes: Sequence[Scene]
 ) -> dict[str, str]:
-    """TIFF and GDAL tags: the request, the item ids, the versions, attribution and licence."""
+    """TIFF and GDAL tags: the request, the item ids, the versions, attribution and licence.
+
+    The request is without where it was computed: that shapes no result.
+    """
+    request = replace(request, cluster="", dashboard=False)
     return {
         "TIFFTAG_SOFTWARE": f"Fairweather {plugin_version()}",
         "TIFFTAG_COPYRIGHT": attribution(profile, scenes).replace("–", "-"),

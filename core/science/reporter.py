@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from ..bridge.events import MAX_TEXT, Event, Message, Progress, WarningMessage
 
 SECONDS_BETWEEN_PROGRESS = 0.1
 SECONDS_BEFORE_ESTIMATE = 1.0
+# Blocks come in pairs, and scene days in bursts: a rate of fewer steps would jump.
+FEWEST_STEPS_OF_A_RATE = 8
 
 
 class Reporter(Protocol):
@@ -104,7 +107,8 @@ class EventReporter:
 class StageProgress:
     """Progress through ``total`` equal steps, from ``start`` to ``end`` percent of the job.
 
-    It says, for example, ``Reading and reducing: 12 of 40 blocks, about 2 min left``.
+    It says, for example, ``Reading: 12 of 40 blocks, 24 a minute, about 70 s left``. The rate is
+    that of the last steps rather than of all, and changes gently.
 
     Example:
         >>> stage = StageProgress(reporter, 10, 90, total=40, text="Reading", unit="blocks")
@@ -123,6 +127,7 @@ class StageProgress:
     def __post_init__(self) -> None:
         self._done = 0
         self._began = self.clock()
+        self._rate = _Rate(max(FEWEST_STEPS_OF_A_RATE, self.total / 8), self._began)
         self._lock = threading.Lock()
         self.reporter.progress(self.start, f"{self.text}: 0 of {self.total} {self.unit}")
 
@@ -130,6 +135,7 @@ class StageProgress:
         """``count`` more steps are done; may be called from any thread."""
         with self._lock:
             self._done = min(self._done + count, self.total)
+            self._rate.add(count, self.clock())
             share = self._done / self.total if self.total else 1.0
             self.reporter.progress(
                 self.start + share * (self.end - self.start),
@@ -137,18 +143,62 @@ class StageProgress:
             )
 
     def _time_left(self) -> str:
-        elapsed = self.clock() - self._began
         left = self.total - self._done
-        if not self._done or not left or elapsed < SECONDS_BEFORE_ESTIMATE:
+        elapsed = self.clock() - self._began
+        steps_by_second = self._rate.steps_by_second
+        if not left or elapsed < SECONDS_BEFORE_ESTIMATE or not steps_by_second:
             return ""
-        return f", {time_left_in_words(elapsed / self._done * left)} left"
+        words = time_left_in_words(left / steps_by_second)
+        return f", {rate_in_words(steps_by_second)}, {words} left"
+
+
+class _Rate:
+    """How fast steps are done: each counts less the more steps have come after it.
+
+    Counting by steps and not by seconds, the rate is as steady for steps of a minute as for steps
+    of a millisecond. ``memory`` is after how many steps one counts about a third.
+    """
+
+    def __init__(self, memory: float, now: float) -> None:
+        self._memory = memory
+        self._now = now
+        self._steps = 0.0
+        self._seconds = 0.0
+
+    def add(self, steps: int, now: float) -> None:
+        if not steps:
+            return
+        kept = math.exp(-steps / self._memory)
+        # As if they had come one by one, each after the same time.
+        counted = self._memory * (1 - kept)
+        self._steps = self._steps * kept + counted
+        self._seconds = self._seconds * kept + counted * (now - self._now) / steps
+        self._now = now
+
+    @property
+    def steps_by_second(self) -> float:
+        """0 where it is not known yet."""
+        return self._steps / self._seconds if self._seconds > 0 else 0.0
+
+
+def rate_in_words(steps_by_second: float) -> str:
+    """A rate as a person would say it: ``24 a minute``."""
+    for unit, seconds in (("second", 1), ("minute", 60)):
+        steps = steps_by_second * seconds
+        if steps >= 1:
+            return f"{_two_digits(steps)} a {unit}"
+    return f"{_two_digits(steps_by_second * 3600)} an hour"
+
+
+def _two_digits(number: float) -> str:
+    return f"{number:.1f}" if number < 9.95 else f"{number:,.0f}"
 
 
 def time_left_in_words(seconds: float) -> str:
     """A duration as a person would say it: ``about 2 min``."""
     if seconds < 10:
         return "a few seconds"
-    if seconds < 55:
+    if seconds < 95:
         return f"about {round(seconds / 10) * 10} s"
     if seconds < 55 * 60:
         return f"about {max(1, round(seconds / 60))} min"

@@ -18,8 +18,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from ..bridge.credentials import MOST_LINE_BYTES, credentials_from_line
 from ..bridge.errors import (
     EnvironmentNotReadyError,
     FairweatherError,
@@ -37,8 +37,15 @@ from ..bridge.request import (
     output_files,
     read_request,
 )
+from .heap import keep_one_heap
 from .reporter import EventReporter, Reporter
-from .worker_streams import CleanEnd, EventStream, end_when_signalled, end_when_stdin_closes
+from .worker_streams import (
+    CleanEnd,
+    EventStream,
+    end_when_signalled,
+    end_when_stdin_closes,
+    read_stdin_line,
+)
 
 PACKAGE_ROOT = __name__.partition(".")[0]
 
@@ -67,6 +74,7 @@ def main(arguments: list[str]) -> int:
     Events go to stdout as JSON lines; whatever else is printed goes to stderr.
     """
     options = _parse(arguments)
+    keep_one_heap()
     for name in FOREIGN_VARIABLES:
         os.environ.pop(name, None)
     # Matplotlib keeps a list of fonts, in the user's home unless told otherwise.
@@ -83,10 +91,11 @@ def main(arguments: list[str]) -> int:
             end()
 
         end_when_signalled(end_with_a_word)
+        line = read_stdin_line(MOST_LINE_BYTES) if options.read_credentials else ""
         if options.watch_stdin:
             end_when_stdin_closes(end)
         reporter = EventReporter(stream.send)
-        outcome = _outcome(options.request, reporter, scratch, end)
+        outcome = _outcome(options.request, line, reporter, scratch, end)
         reporter.flush()
         stream.send(outcome)
     return 0 if isinstance(outcome, Result) else 1
@@ -99,6 +108,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("request", type=Path, help="the request, a JSON file")
     parser.add_argument("--scratch", type=Path, help="a folder for temporary files")
     parser.add_argument("--watch-stdin", action="store_true", help="end as soon as stdin is closed")
+    parser.add_argument(
+        "--read-credentials", action="store_true", help="take keys from stdin's first line (JSON)"
+    )
     return parser.parse_args(arguments)
 
 
@@ -117,22 +129,23 @@ def _scratch_folder(given: Path | None) -> Iterator[Path]:
 
 
 def _outcome(
-    request_file: Path, reporter: Reporter, scratch: Path, end: CleanEnd
+    request_file: Path, line: str, reporter: Reporter, scratch: Path, end: CleanEnd
 ) -> Result | Failure:
-    """How the job ended, whatever it raised."""
+    """How the job ended, whatever it raised; ``line`` has its credentials, if it has any."""
     try:
         request = read_request(request_file)
         end.targets = output_files(request)
-        result = Result(_find_job(request)(request, reporter, scratch))
+        credentials = [credentials_from_line(line)] if line else []
+        result = Result(_find_job(request)(request, reporter, scratch, *credentials))
         event_to_line(result)  # a value that is not JSON is an error of the job
     except BaseException as error:
         return failure_of(error)
     return result
 
 
-def _find_job(request: Request) -> Callable[[Any, Reporter, Path], dict[str, object]]:
+def _find_job(request: Request) -> Callable[..., dict[str, object]]:
     module, function = JOBS[type(request)]
-    job: Callable[[Any, Reporter, Path], dict[str, object]] = getattr(
+    job: Callable[..., dict[str, object]] = getattr(
         importlib.import_module(module, __package__), function
     )
     return job

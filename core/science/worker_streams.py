@@ -78,6 +78,17 @@ class CleanEnd:
         _end_process()
 
 
+def read_stdin_line(most: int) -> str:
+    """The first line of stdin, ``most`` bytes of it, and nothing of what follows."""
+    line = bytearray()
+    while len(line) < most:
+        byte = os.read(STDIN, 1)
+        if byte in (b"", b"\n"):
+            break
+        line += byte
+    return line.decode("utf-8", "replace").strip()
+
+
 def end_when_stdin_closes(end: Callable[[], None]) -> None:
     """Call ``end`` from a thread as soon as whoever started this process is gone."""
     # A copy for the thread alone: a library or a child that reads stdin finds it empty.

@@ -147,7 +147,8 @@ class FakeWorker:
         self._write_composite = write_composite
         self._items = [item("first", 5.0), item("second", None)]
 
-    def __call__(self, request, python, *, on_event, is_cancelled):
+    def __call__(self, request, python, *, on_event, is_cancelled, credentials=None):
+        self.credentials = credentials
         from fairweather.core.bridge.events import Message, Progress, WarningMessage
 
         self.requests.append(request)
@@ -160,6 +161,8 @@ class FakeWorker:
         assert is_cancelled() in (True, False)
         if self.failure is not None:
             raise self.failure
+        if getattr(request, "dry_run", False):
+            return {"SCENE_COUNT": 2, "DAY_COUNT": 1, "SITE_COUNT": 1}
         if request.job == "composite":
             names = [*request.bands, *(["clear_days"] if request.count_band else [])]
             self._write_composite(request.output, names)

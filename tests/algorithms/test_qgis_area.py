@@ -1,5 +1,7 @@
 """AOI and EXTENT become the request's area."""
 
+import math
+
 import pytest
 
 pytest.importorskip("qgis.core", reason="runs in QGIS's own Python")
@@ -169,3 +171,94 @@ def test_no_area_at_all(read):
 
     with pytest.raises(InvalidRequestError, match="Give an area of interest"):
         read()
+
+
+@pytest.fixture
+def layer():
+    """A function that makes a layer in memory of geometries as WKT or as they are."""
+    from qgis.core import QgsFeature, QgsGeometry, QgsVectorLayer
+
+    def make(*geometries, kind="Polygon", crs="EPSG:4326"):
+        made = QgsVectorLayer(f"{kind}?crs={crs}", "area", "memory")
+        features = []
+        for geometry in geometries:
+            feature = QgsFeature()
+            is_text = isinstance(geometry, str)
+            feature.setGeometry(QgsGeometry.fromWkt(geometry) if is_text else geometry)
+            features.append(feature)
+        assert made.dataProvider().addFeatures(features)[0]
+        return made
+
+    return make
+
+
+def test_heights_and_measures_are_dropped(read, layer):
+    wkt = "PolygonZM((16 45 1 2, 17 45 3 4, 17 46 5 6, 16 45 1 2))"
+    assert rings_of(read(AOI=layer(wkt, kind="PolygonZM"))) == [
+        [[16, 45], [17, 45], [17, 46], [16, 45]]
+    ]
+
+
+def test_features_without_geometry_change_nothing(read, layer):
+    triangle = "Polygon((16 45, 17 45, 17 46, 16 45))"
+    area = read(AOI=layer("", triangle, "Polygon EMPTY"))
+    assert rings_of(area) == [[[16, 45], [17, 45], [17, 46], [16, 45]]]
+
+
+@pytest.mark.parametrize("features", [(), ("",), ("Polygon EMPTY", "")])
+def test_a_layer_without_any_polygon_is_told(read, layer, features):
+    from fairweather.core.bridge.errors import InvalidRequestError
+
+    with pytest.raises(InvalidRequestError, match="has no polygon"):
+        read(AOI=layer(*features))
+
+
+def test_halves_on_both_sides_of_180_degrees_stay_there(read, layer):
+    halves = [
+        "Polygon((179 -17, 180 -17, 180 -16, 179 -16, 179 -17))",
+        "Polygon((-180 -17, -179 -17, -179 -16, -180 -16, -180 -17))",
+    ]
+    area = read(AOI=layer(*halves))
+    assert area.geometry["type"] == "MultiPolygon"
+    assert area_with_holes(area) == pytest.approx(2)
+    beyond = read(AOI=layer("Polygon((179 -17, 181 -17, 181 -16, 179 -16, 179 -17))"))
+    assert max(x for x, _ in rings_of(beyond)[0]) == 181
+
+
+def test_an_extent_beyond_180_degrees(read):
+    area = read(EXTENT="179,181,-17,-16 [EPSG:4326]")
+    assert sorted({x for x, _ in rings_of(area)[0]}) == [179, 181]
+
+
+@pytest.mark.parametrize("crs", [" [EPSG:4326]", " [EPSG:4258]", ""])
+def test_an_extent_from_east_to_west_crosses_180_degrees(read, crs):
+    area = read(EXTENT=f"179,-179,-17,-16{crs}")
+    assert sorted({x for x, _ in rings_of(area)[0]}) == [179, 181]
+    assert sorted({y for _, y in rings_of(area)[0]}) == [-17, -16]
+    assert area.is_extent
+
+
+def test_a_projected_extent_has_no_such_way(read):
+    area = read(EXTENT="500100,500000,5080000,5080200 [EPSG:32633]")
+    assert min(x for x, _ in rings_of(area)[0]) == pytest.approx(500_000)
+    assert max(x for x, _ in rings_of(area)[0]) == pytest.approx(500_100)
+
+
+def test_ten_thousand_features_are_merged(read, layer):
+    from qgis.core import QgsGeometry, QgsRectangle
+
+    squares = [
+        QgsGeometry.fromRect(QgsRectangle(x, y, x + 0.6, y + 0.6))
+        for x in range(100) for y in range(100)
+    ]  # fmt: skip
+    area = read(AOI=layer(*squares, crs="EPSG:32633"))
+    assert area_with_holes(area) == pytest.approx(10_000 * 0.36)
+
+
+def test_many_vertices_are_passed_on(read, layer):
+    from qgis.core import QgsGeometry, QgsPointXY
+
+    turn = [number / 200_000 * 2 * math.pi for number in range(200_000)]
+    ring = [QgsPointXY(1e5 * math.cos(angle), 1e5 * math.sin(angle)) for angle in turn]
+    area = read(AOI=layer(QgsGeometry.fromPolygonXY([[*ring, ring[0]]]), crs="EPSG:32633"))
+    assert len(rings_of(area)[0]) == 200_001

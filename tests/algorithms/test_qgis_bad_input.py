@@ -21,7 +21,20 @@ CASES = {
     "no band": ({"BANDS": " , "}, "BANDS is empty"),
     "a band twice": ({"BANDS": "red,red"}, "BANDS names 'red' twice"),
     "unknown class": ({"MASK_CLASSES": "3,42"}, "MASK_CLASSES: '42' is no class"),
-    "a class in words": ({"MASK_CLASSES": "cloud"}, "MASK_CLASSES: 'cloud' is no class"),
+    "unknown word": (
+        {"MASK_CLASSES": "cloud,fog"},
+        "MASK_CLASSES: 'fog' is no class of sentinel-2-c1-l2a; give none, or words",
+    ),
+    "custom without a profile": ({"COLLECTION": "custom"}, "give its profile, a JSON file, as"),
+    "a profile that is not asked for": (
+        {"PROFILE": "my.json"},
+        "PROFILE is given, but COLLECTION is sentinel-2-c1-l2a",
+    ),
+    "a profile that is not there": (
+        {"COLLECTION": "custom", "PROFILE": "nowhere/my.json"},
+        "my.json cannot be read",
+    ),
+    "negative buffer": ({"MASK_BUFFER": -1}, "MASK_BUFFER is -1; give metres from 0 to 2,000."),
     "none and a class": ({"MASK_CLASSES": "none,3"}, "MASK_CLASSES: 'none' is no class"),
     "filter": ({"FILTER": "cloud <"}, "FILTER"),
     "months": ({"MONTHS": "13"}, "MONTHS"),

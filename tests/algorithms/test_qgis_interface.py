@@ -16,6 +16,7 @@ SEARCH = {
     "MAX_CLOUD": ("number", 30),
     "FILTER": ("string", ""),
     "MONTHS": ("string", ""),
+    "PROFILE": ("file", None),
     "CATALOG": ("string", ""),
     "SCENES": ("source", None),
 }
@@ -23,6 +24,7 @@ INTERFACE = {
     "searchscenes": {
         **SEARCH,
         "LIMIT": ("number", 10_000),
+        "AUTH": ("authcfg", None),
         "OUTPUT": ("sink", None),
         "OUTPUT_ITEMS": ("fileDestination", None),
     },
@@ -31,6 +33,7 @@ INTERFACE = {
         "BANDS": ("string", "red,green,blue"),
         "METHOD": ("enum", "median"),
         "MASK_CLASSES": ("string", ""),
+        "MASK_BUFFER": ("number", 0),
         "RESOLUTION": ("number", None),
         "CRS": ("crs", None),
         "ALIGN": ("raster", None),
@@ -38,6 +41,11 @@ INTERFACE = {
         "DTYPE": ("enum", "float32"),
         "COUNT_BAND": ("boolean", False),
         "MEMORY": ("number", 0),
+        "ON_ERROR": ("enum", "skip"),
+        "DRY_RUN": ("boolean", False),
+        "CLUSTER": ("string", ""),
+        "DASHBOARD": ("boolean", False),
+        "AUTH": ("authcfg", None),
         "OUTPUT": ("rasterDestination", None),
         "OUTPUT_REPORT": ("fileDestination", None),
     },
@@ -57,7 +65,13 @@ INTERFACE = {
         "ORDER": ("number", 2),
         "LAMBDA": ("number", 10),
         "MASK_CLASSES": ("string", ""),
+        "MASK_BUFFER": ("number", 0),
         "MEMORY": ("number", 0),
+        "ON_ERROR": ("enum", "skip"),
+        "DRY_RUN": ("boolean", False),
+        "CLUSTER": ("string", ""),
+        "DASHBOARD": ("boolean", False),
+        "AUTH": ("authcfg", None),
         "OUTPUT": ("sink", None),
         "OUTPUT_OBSERVATIONS": ("sink", None),
         "OUTPUT_SITES": ("sink", None),
@@ -93,7 +107,23 @@ OUTPUTS = {
     "samplecatalog": {"FOLDER": "outputFolder", "CATALOG": "outputFile"},
     "environment": {"REPORT": "outputHtml", "READY": "outputBoolean"},
 }
-ADVANCED = {"CATALOG", "MONTHS", "LIMIT", "MEMORY", "MASK_CLASSES", "ALIGN", "CLIP", "DTYPE"}
+ADVANCED = {
+    "AUTH",
+    "PROFILE",
+    "CATALOG",
+    "MONTHS",
+    "LIMIT",
+    "MEMORY",
+    "ON_ERROR",
+    "DRY_RUN",
+    "CLUSTER",
+    "DASHBOARD",
+    "MASK_CLASSES",
+    "MASK_BUFFER",
+    "ALIGN",
+    "CLIP",
+    "DTYPE",
+}
 ADVANCED |= {"COUNT_BAND", "MAX_GAP", "WINDOW", "ORDER", "LAMBDA"}
 
 

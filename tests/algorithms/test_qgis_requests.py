@@ -39,6 +39,7 @@ def test_defaults(composite_request, tmp_path):
     assert request.mask_classes is None
     assert (request.resolution, request.crs, request.align) == (None, "", None)
     assert (request.count_band, request.memory_gb) == (False, 0.0)
+    assert (request.cluster, request.dashboard) == ("", False)
     assert request.output == str(tmp_path / "composite.tif")
     assert request.report == ""
 
@@ -54,12 +55,15 @@ def test_every_parameter_arrives(composite_request, tmp_path):
         FILTER="mgrs:grid_square = GQ and s2:nodata_pixel_percentage < 50",
         BANDS=" NDVI , nir",
         MASK_CLASSES="3, 9",
+        MASK_BUFFER=60,
         RESOLUTION=20,
         CRS="EPSG:3035",
         CLIP=False,
         DTYPE="int16",
         COUNT_BAND=True,
         MEMORY=2.5,
+        CLUSTER=" tcp://10.0.0.5:8786",
+        DASHBOARD=True,
         OUTPUT_REPORT=str(tmp_path / "report.html"),
     )
     assert request.search.collection == "sentinel-2-l2a"
@@ -69,10 +73,11 @@ def test_every_parameter_arrives(composite_request, tmp_path):
     assert request.search.max_cloud == 55.5
     assert request.search.filter == "mgrs:grid_square = GQ and s2:nodata_pixel_percentage < 50"
     assert request.bands == ("NDVI", "nir")
-    assert request.mask_classes == (3, 9)
+    assert (request.mask_classes, request.mask_buffer) == ((3, 9), 60.0)
     assert (request.resolution, request.crs) == (20.0, "EPSG:3035")
     assert (request.clip, request.dtype, request.count_band) == (False, "int16", True)
     assert request.memory_gb == 2.5
+    assert (request.cluster, request.dashboard) == ("tcp://10.0.0.5:8786", True)
     assert request.report == str(tmp_path / "report.html")
 
 

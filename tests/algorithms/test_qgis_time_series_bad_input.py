@@ -29,6 +29,7 @@ CASES = {
     "even window": ({"SMOOTH": "savgol", "WINDOW": 4}, "WINDOW is 4; .* an odd number"),
     "order": ({"SMOOTH": "savgol", "ORDER": 3}, "ORDER is 3"),
     "lambda": ({"SMOOTH": "whittaker", "LAMBDA": 0}, "LAMBDA is 0"),
+    "buffer": ({"MASK_BUFFER": 3000}, "MASK_BUFFER is 3000; give metres from 0 to 2,000."),
     "class": ({"MASK_CLASSES": "3,42"}, "MASK_CLASSES: '42' is no class"),
     "clear": ({"MIN_CLEAR": 101}, "MIN_CLEAR: 101 is not accepted; give a number from 0 to 100"),
     "memory": ({"MEMORY": -1}, "MEMORY: -1 is not accepted"),

@@ -80,7 +80,10 @@ def test_every_parameter_arrives(series, fake_worker, tmp_path):
         ORDER=3,
         LAMBDA=99,
         MASK_CLASSES="none",
+        MASK_BUFFER=60,
         MEMORY=2,
+        CLUSTER="tcp://10.0.0.5:8786",
+        DASHBOARD=True,
         OUTPUT_CHART=str(tmp_path / "chart.html"),
         OUTPUT_CHART_IMAGE=str(tmp_path / "chart.png"),
     )
@@ -91,7 +94,8 @@ def test_every_parameter_arrives(series, fake_worker, tmp_path):
     recipe = request.recipe
     assert (recipe.step, recipe.fill, recipe.max_gap) == (7, "none", 30)
     assert (recipe.smooth, recipe.window, recipe.order, recipe.penalty) == ("savgol", 5, 3, 99)
-    assert request.mask_classes == ()
+    assert (request.mask_classes, request.mask_buffer) == ((), 60.0)
+    assert (request.cluster, request.dashboard) == ("tcp://10.0.0.5:8786", True)
     assert [(site.id, site.name) for site in request.sites] == [(1, "P1"), (2, "P2"), (99, "P99")]
     assert request.sites_crs == "EPSG:32633"
     assert request.chart == str(tmp_path / "chart.html")

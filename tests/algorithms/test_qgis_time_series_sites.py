@@ -243,6 +243,12 @@ def test_a_site_across_180_degrees(read, layer):
     assert east[0] > 179.6
 
 
+def test_a_site_beyond_180_degrees(read, layer):
+    (box,) = boxes(read(SITES=layer(("Point(181 -17)", 1)))[0].area)
+    assert (box[0] + 360) % 360 == pytest.approx(181, abs=0.01)
+    assert box[3] == pytest.approx(-17, abs=0.01)
+
+
 def test_sites_on_both_sides_of_greenwich(read, layer):
     square = "Polygon((-0.1 51, 0.1 51, 0.1 51.1, -0.1 51.1, -0.1 51))"
     ((west, _, east, _),) = boxes(read(SITES=layer((square, 1), kind="Polygon"))[0].area)

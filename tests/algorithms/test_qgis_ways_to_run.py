@@ -186,7 +186,8 @@ def test_the_window_lives_while_batch_mode_runs(provider, fake_worker, monkeypat
     timer.timeout.connect(lambda: ticks.append(time.monotonic()))
     timer.start(20)
 
-    def run_job(request, python, *, on_event, is_cancelled):
+    def run_job(request, python, *, on_event, is_cancelled, credentials):
+        assert credentials is None
         end = time.monotonic() + 1
         while time.monotonic() < end:
             is_cancelled()

@@ -1,12 +1,15 @@
 """A STAC API of every ability gives the same scenes; a broken one gives a clear error."""
 
+import functools
 import socket
 import time
 
 import pytest
 import shapely
 from fairweather.core.bridge.errors import CatalogError
+from fairweather.core.science.catalog import api_source, web
 from fairweather.core.science.catalog.api import MOST_VERTICES, simple_cover
+from fairweather.core.science.catalog.paging import MOST_BARREN_PAGES
 
 ABILITIES = [
     {"conforms_to": ()},
@@ -22,7 +25,20 @@ ABILITIES = [
     {"conforms_to": ("filter", "sort"), "rejects": ("filter", "sortby")},
     {"conforms_to": ("query", "sort"), "failures": 2},
     {"conforms_to": ("query", "filter"), "rejects": ("filter",)},
-    {"conforms_to": ("query",), "never_ends": True, "page_size": 100},
+    {"conforms_to": ("query",), "never_ends": "page", "page_size": 100},
+    {"conforms_to": ("query",), "never_ends": "token", "page_size": 100},
+    {"conforms_to": ("query", "filter by text", "sort"), "only_get": True},
+    {"conforms_to": ("filter by text",)},
+    {"conforms_to": ("filter by text",), "understands": (), "counts": False},
+    {"conforms_to": ("query",), "paging": "POST whole"},
+    {"conforms_to": ("query", "sort"), "paging": "POST bare"},
+    {"conforms_to": ("filter",), "paging": "POST untold"},
+    {"conforms_to": ("sort",), "paging": "relative"},
+    {"conforms_to": ("query",), "empty_pages": 3, "counts": False},
+    {"conforms_to": ("query", "sort"), "moves": 2},
+    {"conforms_to": ("filter by text",), "moves": 1, "only_get": True},
+    {"conforms_to": (), "ignores_all": True, "counts": False},
+    {"conforms_to": ("query", "filter", "sort"), "ignores_all": True, "paging": "GET"},
 ]
 FILTER = "grid:code = MGRS-33TWM and s2:nodata_pixel_percentage < 50"
 
@@ -87,6 +103,26 @@ def test_cql2_is_sent_where_only_that_is_advertised(scenes, serve_stac, find):
         ],
     }
     assert not {"query", "sortby"} & set(sent)
+
+
+@pytest.mark.parametrize("only_get", [True, False])
+def test_cql2_text_is_sent_by_get_where_only_that_is_advertised(scenes, serve_stac, find, only_get):
+    server = serve_stac(scenes, conforms_to=("filter by text",), only_get=only_get)
+    find(server.address, filter="grid:code in (MGRS-33TWM, 'it''s \"x\"')", max_cloud=20.0)
+    assert {method for method, _, what in server.requests if "filter" in what} == {"GET"}
+    sent = server.searches[0]
+    assert sent["filter-lang"] == "cql2-text"
+    assert sent["filter"] == (
+        '"eo:cloud_cover" < 20.0 AND '
+        "(\"grid:code\" = 'MGRS-33TWM' OR \"grid:code\" = 'it''s \"x\"')"
+    )
+
+
+def test_search_without_comparisons_goes_by_post(scenes, serve_stac, find):
+    server = serve_stac(scenes, conforms_to=("filter by text",))
+    find(server.address, max_cloud=100.0)
+    methods = [method for method, path, _ in server.requests if path == "/v1/search"]
+    assert set(methods) == {"POST"}
 
 
 def test_nothing_that_is_not_advertised_is_sent(scenes, serve_stac, find):
@@ -214,6 +250,82 @@ def test_malformed_items_are_left_out_and_counted(make_item, serve_stac, find):
     assert any("4 entries" in text and "no-geometry" in text for text in reporter.warnings)
 
 
+def test_catalogue_that_goes_on_for_ever(scenes, serve_stac, find, monkeypatch):
+    monkeypatch.setattr(api_source, "MOST_ENTRIES", 200)
+    server = serve_stac(scenes, never_ends="scenes", page_size=10)
+    with pytest.raises(CatalogError, match="answers with more than 200 scenes; narrow"):
+        find(server.address, max_cloud=1.0)
+    assert len(server.searches) < 30
+
+
+def test_search_stops_where_nothing_new_comes(scenes, serve_stac, find):
+    server = serve_stac(scenes, never_ends="token", page_size=100)
+    find(server.address)
+    assert len(server.searches) == 1 + MOST_BARREN_PAGES
+    server = serve_stac(scenes, never_ends="page", page_size=100)
+    find(server.address)
+    assert len(server.searches) <= 2
+
+
+def test_answer_without_end(scenes, serve_stac, find, monkeypatch):
+    monkeypatch.setattr(web, "MOST_BYTES", 2**20)
+    server = serve_stac(scenes, search_answer=b'{"type": "FeatureCollection", ' + b" " * 2**21)
+    with pytest.raises(CatalogError, match=r"does not answer \(it sends more than 1 MB\)"):
+        find(server.address)
+
+
+def test_deep_nesting_is_refused(make_item, serve_stac, find):
+    def nested(levels):
+        return functools.reduce(lambda inner, _: {"a": [inner]}, range(levels), "x")
+
+    deep = make_item("deep", properties={"x": nested(100)})
+    found, reporter = find(serve_stac([deep, make_item("good")]).address)
+    assert [item.id for item in found.items] == ["good"]
+    assert any("deep (it is nested too deeply)" in text for text in reporter.warnings)
+    answer = b'{"features": ' + b"[" * 200_000
+    with pytest.raises(CatalogError, match="something that is not STAC"):
+        find(serve_stac([], search_answer=answer).address)
+
+
+def test_numbers_that_json_does_not_have(make_item, serve_stac, find):
+    bands = [{"nodata": float("nan"), "scale": 1.0}]
+    assets = {"red": {"href": "https://example.com/a.tif", "raster:bands": bands}}
+    items = [make_item("a", assets=assets), make_item("b", cloud=float("nan"))]
+    found, _ = find(serve_stac(items).address)
+    assert [item.id for item in found.items] == ["a"]
+    # The raster extension's own word for it.
+    assert found.items[0].assets["red"].extra_fields["raster:bands"][0]["nodata"] == "nan"
+
+
+@pytest.mark.parametrize("matched", [None, -1, "28", True, 2.5])
+def test_number_of_matches_that_is_none(scenes, serve_stac, find, matched):
+    server = serve_stac(scenes, conforms_to=("query",), page_size=100)
+    search = server.search
+    server.search = lambda what: {**search(what), "numberMatched": matched}
+    _, reporter = find(server.address)
+    assert all(0 <= percent <= 5 for percent, _ in reporter.progresses)
+
+
+def test_items_that_tell_little(make_item, serve_stac, find):
+    links = [{"rel": "self", "href": "https://example.com/items/bare.json"}]
+    assets = {"red": {"href": "../images/red.tif"}, "scl": {"href": "/scl.tif"}}
+    bare = make_item("bare", cloud=None, assets=assets, links=links)
+    code = make_item("code", properties={"proj:code": "EPSG:32633"}, cloud=None)
+    new = {**make_item("new"), "stac_version": "1.1.0"}
+    del code["stac_version"], code["links"]
+    server = serve_stac([bare, code, new])
+    found, reporter = find(server.address, max_cloud=100.0)
+    assert {item.id for item in found.items} == {"bare", "code", "new"}
+    assert not reporter.warnings
+    hrefs = {name: asset.href for name, asset in found.items[0].assets.items()}
+    assert hrefs == {
+        "red": "https://example.com/images/red.tif",
+        "scl": "https://example.com/scl.tif",
+    }
+    with_limit, _ = find(server.address)
+    assert [item.id for item in with_limit.items] == ["new"]
+
+
 HTML = b"<!doctype html><html><body>Welcome</body></html>"
 
 
@@ -227,6 +339,7 @@ HTML = b"<!doctype html><html><body>Welcome</body></html>"
         ({"search_answer": HTML}, "answers the search with something that is not STAC"),
         ({"search_answer": b'["a"]'}, "answers the search with something that is not STAC"),
         ({"rejects": ("collections",)}, "rejects the search .error 400"),
+        ({"moves": 9}, "does not answer .it redirects again and again"),
     ],
     ids=str,
 )

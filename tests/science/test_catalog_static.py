@@ -239,6 +239,8 @@ def test_pages_of_an_item_collection_are_followed(tmp_path, make_item, serve_fol
     [
         (b"<html></html>", "is a web page"),
         (b"\xff\xfe", "is no JSON"),
+        (b'<?xml version="1.0"?><a/>', "is XML"),
+        (b"PK\3\4", "is an archive that is still to be unpacked"),
         (b"[" * 100_000, "is no JSON"),
         (b'{"type": "Topology"}', "is JSON but no STAC"),
         (b'{"type": "Catalog", "links": ["x"]}', "is JSON but no STAC"),
@@ -254,7 +256,7 @@ def test_file_that_is_no_catalogue(tmp_path, find, content, words):
 
 
 def test_folder_and_missing_file(tmp_path, find):
-    with pytest.raises(CatalogError, match="is a folder; give the JSON file in it"):
+    with pytest.raises(CatalogError, match="give the JSON file of a static catalogue as CATALOG"):
         find(str(tmp_path))
     with pytest.raises(CatalogError, match="does not exist"):
         find(str(tmp_path / "nowhere.json"))
@@ -310,6 +312,8 @@ LOCAL = str(Path("/data/a/item.json").absolute())
         ("C:\\b.tif", None, ...),
         ("..\\..\\b.tif", None, ...),
         ("", None, None),
+        ("//[", None, ...),
+        ("file://[", None, None),
     ],
 )
 def test_what_an_href_means(href, from_web, from_file):

@@ -1,6 +1,8 @@
 """What is going on and how long is left, in words."""
 
+import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fairweather.core.bridge.events import MAX_TEXT, Message, Progress
@@ -8,8 +10,25 @@ from fairweather.core.science.reporter import (
     EventReporter,
     RecordingReporter,
     StageProgress,
+    rate_in_words,
     time_left_in_words,
 )
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def seconds_left(reporter):
+    """What the newest progress says, in seconds."""
+    number, unit = re.search(r"about ([\d.]+) (s|min|h) left", reporter.progresses[-1][1]).groups()
+    return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]
 
 
 def test_a_stage_tells_steps_and_the_time_left():
@@ -22,9 +41,62 @@ def test_a_stage_tells_steps_and_the_time_left():
     stage.advance(30)
     assert reporter.progresses == [
         (10, "Reading: 0 of 40 blocks"),
-        (30, "Reading: 10 of 40 blocks, about 2 min left"),
+        (30, "Reading: 10 of 40 blocks, 20 a minute, about 90 s left"),
         (90, "Reading: 40 of 40 blocks"),
     ]
+
+
+def test_the_time_left_follows_the_last_steps():
+    """The first half is in a cache and takes no time; then each step takes 10 s."""
+    clock, reporter = Clock(), RecordingReporter()
+    stage = StageProgress(reporter, 0, 100, 80, "Reading", "blocks", clock=clock)
+    clock.now += 2
+    stage.advance(40)
+    for _ in range(20):
+        clock.now += 10
+        stage.advance()
+    # The average of all steps would say a minute.
+    assert seconds_left(reporter) == pytest.approx(200, rel=0.2)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1, 60])
+def test_the_time_left_falls_steadily_when_steps_come_in_pairs(seconds):
+    """Two processors finish at nearly the same time, again and again."""
+    clock, reporter = Clock(), RecordingReporter()
+    stage = StageProgress(reporter, 0, 100, 400, "Reading", "blocks", clock=clock)
+    for pair in range(150):
+        for pause in (2 * seconds * 0.99, 2 * seconds * 0.01):
+            clock.now += pause
+            stage.advance()
+            left = (400 - 2 * pair) * seconds
+            if clock.now > 102 and pair > 10 and left > 20:
+                assert seconds_left(reporter) == pytest.approx(left, rel=0.25)
+
+
+def test_a_stage_in_many_threads_counts_every_step():
+    reporter = RecordingReporter()
+    stage = StageProgress(reporter, 0, 100, 4000, "Reading", "days")
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: stage.advance(), range(4000)))
+    assert reporter.progresses[-1] == (100, "Reading: 4000 of 4000 days")
+    percents = [percent for percent, _ in reporter.progresses]
+    assert percents == sorted(percents)
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        (1234.4, "1,234 a second"),
+        (12.3, "12 a second"),
+        (9.96, "10 a second"),
+        (3.14, "3.1 a second"),
+        (0.4, "24 a minute"),
+        (0.02, "1.2 a minute"),
+        (0.003, "11 an hour"),
+    ],
+)
+def test_a_rate_is_told_as_a_person_would(rate, words):
+    assert rate_in_words(rate) == words
 
 
 def test_a_stage_does_not_guess_at_once_nor_pass_its_end():
@@ -49,8 +121,8 @@ def test_a_stage_without_steps_is_done():
         (9.9, "a few seconds"),
         (10, "about 10 s"),
         (54, "about 50 s"),
-        (55, "about 1 min"),
-        (110, "about 2 min"),
+        (94, "about 90 s"),
+        (95, "about 2 min"),
         (3299, "about 55 min"),
         (3300, "about 1 h"),
         (5400, "about 1.5 h"),

@@ -20,9 +20,9 @@ def make(folder, days=12):
     return Path(run_sample_catalog(request, RecordingReporter(), scratch)["CATALOG"])
 
 
-@pytest.mark.parametrize("days", [-1, 0, 11, 74])
+@pytest.mark.parametrize("days", [-1, 0, 11, 147])
 def test_days_out_of_range(tmp_path, days):
-    with pytest.raises(InvalidRequestError, match="from 12 to 73"):
+    with pytest.raises(InvalidRequestError, match="from 12 to 146"):
         make(tmp_path / "catalogue", days)
     assert not (tmp_path / "catalogue").exists()
 

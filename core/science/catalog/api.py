@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import shapely
-from pystac_client.exceptions import APIError
 from pystac_client.item_search import ItemSearch
-from pystac_client.stac_api_io import StacApiIO
 
-from ...bridge.errors import CatalogError
+from ...bridge.errors import AccessError, CatalogError, FairweatherError
 from ...bridge.scene_filter import Comparison
-from .api_language import cql2_filter, query
-from .documents import Document
+from .api_language import cql2_filter, cql2_text, query
+from .documents import Document, refusal
 from .hrefs import resolve_link
-from .web import TIMEOUT, reason_in_words, retry_policy
+from .json_text import parse_json
+from .paging import read_pages
+from .web import REFUSED, WebError, WebRequest, ask, open_session
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
+
+    from ..access.access import Access
 
 # Larger pages of Sentinel-2 items exceed what some servers can answer at once.
 ITEMS_PER_PAGE = 100
@@ -31,8 +33,8 @@ MOST_VERTICES = 500
 MOST_PARTS = 50
 # A GET request's address has room for a few corners only.
 MOST_VERTICES_BY_GET = 40
-REJECTED = (400, 422, 501)
-CQL2_CLASSES = ("cql2-json", "basic-cql2")
+# 414: the address of a GET is too long.
+REJECTED = (400, 414, 422, 501)
 
 
 @dataclass(frozen=True)
@@ -66,40 +68,34 @@ class QuestionRejectedError(CatalogError):
 class StacApi:
     """An API, known by its landing page."""
 
-    def __init__(self, landing_page: Document) -> None:
+    def __init__(self, landing_page: Document, access: Access | None = None) -> None:
         self.location = landing_page.location
         self._landing_page = landing_page
         self._conformance = [str(uri) for uri in landing_page.content.get("conformsTo") or ()]
-        self._io = StacApiIO(max_retries=retry_policy(), timeout=TIMEOUT)
+        self._session = open_session(access)
 
     @property
     def understands_comparisons(self) -> bool:
         """Whether comparisons are sent at all."""
-        return self._method != "GET" and (self._has_cql2 or self._conforms_to("query"))
+        return bool(self._language)
 
     def pages(self, question: Question, items_per_page: int = ITEMS_PER_PAGE) -> Iterator[Page]:
-        """The answer to ``question``, page by page; a page without a new item ends it.
+        """The answer to ``question``, page by page, as far as pages bring new items.
 
         Raises:
             QuestionRejectedError: the API rejects it as malformed.
             CatalogError: the API does not answer, answers with another error, or with no STAC.
         """
-        seen: set[str] = set()
-        pages = self._search(question, items_per_page).pages_as_dicts()
-        while True:
-            page = self._next_page(pages)
-            items = page.get("features") if page is not None else None
-            if page is None or not isinstance(items, list):
-                return
-            ids = {str(item.get("id")) for item in items if isinstance(item, dict)}
-            if ids <= seen:
-                return
-            seen |= ids
-            yield Page(items, _number_matched(page))
+        try:
+            request = self._search(question, items_per_page)
+            for page in read_pages(self._session, request, "features"):
+                yield Page(page["features"], _number_matched(page))
+        except (WebError, ValueError) as error:
+            raise self._error(error) from error
 
     def count(self, question: Question) -> int | None:
         """How many items match ``question``; None if the API does not tell."""
-        with suppress(CatalogError):
+        with suppress(CatalogError, AccessError):
             for page in self.pages(question, items_per_page=1):
                 return page.matched
             return 0
@@ -111,10 +107,11 @@ class StacApi:
         Raises:
             CatalogError: the API does not answer.
         """
+        address = f"{self._collections_location}/{quote(name, safe='')}"
         try:
-            content = self._io.read_json(f"{self._collections_location}/{quote(name, safe='')}")
-        except (APIError, ValueError) as error:
-            if getattr(error, "status_code", None) in (400, 404):
+            content = parse_json(ask(self._session, WebRequest(address)).content)
+        except (WebError, ValueError) as error:
+            if getattr(error, "status", None) in (400, 404):
                 return None
             raise self._error(error) from error
         return content if isinstance(content, dict) else None
@@ -122,28 +119,44 @@ class StacApi:
     def collection_names(self) -> list[str]:
         """The ids of its collections, as far as it tells."""
         names: set[str] = set()
-        with suppress(APIError, ValueError, KeyError, TypeError, AttributeError):
-            for page in self._io.get_pages(self._collections_location):
+        request = WebRequest(self._collections_location)
+        with suppress(WebError, ValueError, KeyError, TypeError):
+            for page in read_pages(self._session, request, "collections"):
                 names.update(str(collection["id"]) for collection in page["collections"])
         return sorted(names)
 
-    def _search(self, question: Question, items_per_page: int) -> ItemSearch:
-        return ItemSearch(
+    def _search(self, question: Question, items_per_page: int) -> WebRequest:
+        comparisons = self._comparisons(question.comparisons)
+        method = self._method
+        if comparisons.get("filter_lang") == "cql2-text":
+            method = "GET"
+        search = ItemSearch(
             self._search_location,
-            stac_io=self._io,
-            method=self._method,
+            method=method,
             limit=items_per_page,
             collections=[question.collection],
             datetime=_interval(question),
-            **self._place(question.geometry),
-            **self._comparisons(question.comparisons),
+            **_place(question.geometry, method),
+            **comparisons,
             **self._order(question),
         )
+        return WebRequest(self._search_location, method, search.get_parameters())
 
     @property
-    def _has_cql2(self) -> bool:
+    def _language(self) -> str:
+        """The language in which comparisons are sent; empty where it says it knows none."""
+        if self._method == "POST":
+            if self._has_cql2("cql2-json"):
+                return "cql2-json"
+            if self._conforms_to("query"):
+                return "query"
+        by_get = "GET" in self._search_methods
+        return "cql2-text" if by_get and self._has_cql2("cql2-text") else ""
+
+    def _has_cql2(self, encoding: str) -> bool:
         return self._conforms_to("filter") and all(
-            any(uri.endswith(f"/{name}") for uri in self._conformance) for name in CQL2_CLASSES
+            any(uri.endswith(f"/{name}") for uri in self._conformance)
+            for name in (encoding, "basic-cql2")
         )
 
     def _conforms_to(self, extension: str) -> bool:
@@ -152,13 +165,15 @@ class StacApi:
         return any(re.fullmatch(pattern, uri) for uri in self._conformance)
 
     @property
-    def _method(self) -> str | None:
-        """POST or GET as the landing page says; None tries POST first."""
+    def _method(self) -> str:
+        """POST where the landing page offers it: the address of a GET is short."""
+        return "POST" if "POST" in self._search_methods else "GET"
+
+    @property
+    def _search_methods(self) -> set[str]:
         links = self._landing_page.content["links"]
-        methods = {link.get("method") for link in links if link.get("rel") == "search"}
-        if "POST" in methods:
-            return "POST"
-        return "GET" if methods == {"GET"} else None
+        searches = [link for link in links if link.get("rel") == "search"]
+        return {str(link.get("method") or "GET").upper() for link in searches}
 
     @property
     def _search_location(self) -> str:
@@ -175,51 +190,50 @@ class StacApi:
                 return location.rstrip("/")
         return f"{self.location.rstrip('/')}/{name}"
 
-    def _place(self, geometry: BaseGeometry) -> dict[str, Any]:
-        if self._method == "GET" and shapely.get_num_coordinates(geometry) > MOST_VERTICES_BY_GET:
-            return {"bbox": geometry.bounds}
-        return {"intersects": shapely.geometry.mapping(simple_cover(geometry))}
-
     def _comparisons(self, comparisons: tuple[Comparison, ...]) -> dict[str, Any]:
-        if not comparisons or not self.understands_comparisons:
+        language = self._language if comparisons else ""
+        if language == "query":
+            body = query(comparisons)
+            return {"query": body} if body else {}
+        if not language:
             return {}
-        if self._has_cql2:
-            return {"filter": cql2_filter(comparisons), "filter_lang": "cql2-json"}
-        body = query(comparisons)
-        return {"query": body} if body else {}
+        is_text = language == "cql2-text"
+        expression = cql2_text(comparisons) if is_text else cql2_filter(comparisons)
+        return {"filter": expression, "filter_lang": language}
 
     def _order(self, question: Question) -> dict[str, Any]:
         if not question.in_order or not self._conforms_to("sort"):
             return {}
         return {"sortby": [{"field": "properties.datetime", "direction": "asc"}]}
 
-    def _next_page(self, pages: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
-        try:
-            return next(pages, None)
-        except (APIError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise self._error(error) from error
-
-    def _error(self, error: Exception) -> CatalogError:
-        status = getattr(error, "status_code", None)
-        if status in REJECTED:
-            return QuestionRejectedError(
-                f"The catalogue {self.location} rejects the search (error {status}: "
-                f"{' '.join(str(error).split())[:200]}); simplify FILTER or the area of interest."
-            )
-        if status is not None:
+    def _error(self, error: WebError | ValueError) -> FairweatherError:
+        if not isinstance(error, WebError):
             return CatalogError(
-                f"The catalogue {self.location} answers the search with error {status}; "
-                "try again later, or use another CATALOG."
+                f"The catalogue {self.location} answers the search with something that is not "
+                "STAC; check that CATALOG is the address of a STAC API."
             )
-        if isinstance(error, APIError):
+        if error.status is None:
             return CatalogError(
-                f"The catalogue {self.location} does not answer ({reason_in_words(error)}); "
+                f"The catalogue {self.location} does not answer ({error.reason}); "
                 "check the address and the network connection."
             )
+        if error.status in REFUSED:
+            return refusal(self.location, error.status)
+        if error.status in REJECTED:
+            return QuestionRejectedError(
+                f"The catalogue {self.location} rejects the search (error {error.status}: "
+                f"{error.reason}); simplify FILTER or the area of interest."
+            )
         return CatalogError(
-            f"The catalogue {self.location} answers the search with something that is not STAC; "
-            "check that CATALOG is the address of a STAC API."
+            f"The catalogue {self.location} answers the search with error {error.status}; "
+            "try again later, or use another CATALOG."
         )
+
+
+def _place(geometry: BaseGeometry, method: str) -> dict[str, Any]:
+    if method == "GET" and shapely.get_num_coordinates(geometry) > MOST_VERTICES_BY_GET:
+        return {"bbox": geometry.bounds}
+    return {"intersects": shapely.geometry.mapping(simple_cover(geometry))}
 
 
 def simple_cover(geometry: BaseGeometry) -> BaseGeometry:
@@ -251,5 +265,5 @@ def _interval(question: Question) -> str | None:
 def _number_matched(page: dict[str, Any]) -> int | None:
     context = page.get("context")
     in_context = context.get("matched") if isinstance(context, dict) else None
-    matched = page.get("numberMatched", in_context)
-    return matched if isinstance(matched, int) else None
+    numbers = [page.get("numberMatched"), page.get("numMatched"), in_context]
+    return next((number for number in numbers if type(number) is int and number >= 0), None)

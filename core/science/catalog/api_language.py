@@ -1,4 +1,4 @@
-"""Comparisons in the two languages of STAC APIs: the query extension and CQL2 JSON."""
+"""Comparisons in the languages of STAC APIs: the query extension, CQL2 JSON and CQL2 text."""
 
 from __future__ import annotations
 
@@ -30,6 +30,24 @@ def cql2_filter(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     """The comparisons as one CQL2 JSON expression of the class Basic CQL2."""
     arguments = [_cql2(comparison) for comparison in comparisons]
     return arguments[0] if len(arguments) == 1 else {"op": "and", "args": arguments}
+
+
+def cql2_text(comparisons: Sequence[Comparison]) -> str:
+    """The same expression as text, for searches by GET."""
+    return " AND ".join(_cql2_text(comparison) for comparison in comparisons)
+
+
+def _cql2_text(comparison: Comparison) -> str:
+    operator = "=" if comparison.operator == "in" else comparison.operator
+    name = comparison.property.replace('"', '""')
+    alternatives = [f'"{name}" {operator} {_text_value(value)}' for value in comparison.values]
+    joined = " OR ".join(alternatives)
+    return f"({joined})" if len(alternatives) > 1 else joined
+
+
+def _text_value(value: FilterValue) -> str:
+    quoted = value.text.replace("'", "''")
+    return str(float(value.text)) if value.is_number else f"'{quoted}'"
 
 
 def _cql2(comparison: Comparison) -> dict[str, Any]:

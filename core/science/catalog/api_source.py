@@ -6,14 +6,17 @@ import itertools
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...bridge.errors import CatalogError
 from ...bridge.scene_filter import Comparison
 from .api import Question, QuestionRejectedError, StacApi
 from .checks import Conditions
 from .documents import Document
-from .source import RawItem, SearchedSource
+from .source import MOST_ENTRIES, RawItem, SearchedSource, title_of
+
+if TYPE_CHECKING:
+    from ..access.access import Access
 
 PAGES_FOR_RELAXATIONS = 3
 
@@ -23,18 +26,19 @@ class ApiSource(SearchedSource):
 
     stops_at_limit = True
 
-    def __init__(self, landing_page: Document) -> None:
-        super().__init__(landing_page)
-        self._api = StacApi(landing_page)
+    def __init__(self, landing_page: Document, access: Access | None = None) -> None:
+        super().__init__(landing_page.location, title_of(landing_page))
+        self._api = StacApi(landing_page, access)
         self._sent: tuple[Comparison, ...] = ()
         self._matched: int | None = None
         self._answered = 0
 
-    def items(self, conditions: Conditions) -> Iterator[RawItem]:
+    def batches(self, conditions: Conditions) -> Iterator[list[RawItem]]:
         """What the API answers; if it rejects the comparisons, they are not sent.
 
         Raises:
-            CatalogError: it does not answer, or answers with an error or with no STAC.
+            CatalogError: it does not answer, answers with an error or with no STAC, or goes on
+                and on.
         """
         question = _question(conditions)
         if self._api.understands_comparisons:
@@ -84,14 +88,18 @@ class ApiSource(SearchedSource):
         if not there and not self._answered:
             yield from self._some(replace(question, start=None, end=None))
 
-    def _ask(self, question: Question) -> Iterator[RawItem]:
+    def _ask(self, question: Question) -> Iterator[list[RawItem]]:
         for page in self._api.pages(question):
             if self._matched is None:
                 self._matched = page.matched
-            for item in page.items:
-                self._answered += 1
-                self.share_done = self._answered / max(self._matched or 0, self._answered)
-                yield item, self.location
+            self._answered += len(page.items)
+            if self._answered > MOST_ENTRIES:
+                raise CatalogError(
+                    f"The catalogue {self.location} answers with more than {MOST_ENTRIES:,} "
+                    "scenes; narrow the dates or the area, or use another CATALOG."
+                )
+            self.share_done = self._answered / max(self._matched or 0, self._answered, 1)
+            yield [(item, self.location) for item in page.items]
 
     def _some(self, question: Question) -> Iterator[RawItem]:
         with suppress(CatalogError):

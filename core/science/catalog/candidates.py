@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 
 from ..antimeridian import split_at_antimeridian, take_shorter_way
+from .json_text import is_too_deep
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -50,6 +51,8 @@ def read_candidate(item: Any, document: str) -> Candidate:
     Raises:
         ValueError: it is no STAC item with a time, a footprint and assets.
     """
+    if is_too_deep(item):
+        raise ValueError("it is nested too deeply")
     try:
         if not isinstance(item["id"], str) or not isinstance(item["properties"], dict):
             raise ValueError("its id is no text, or its properties are no object")
@@ -91,15 +94,3 @@ def parse_moment(text: str) -> datetime:
     if moment.tzinfo is None:
         return moment.replace(tzinfo=timezone.utc)
     return moment.astimezone(timezone.utc)
-
-
-def scene_grid(properties: dict[str, Any]) -> str | None:
-    """The tile or frame a scene lies on, such as ``MGRS-33TWM``; None where the item names none."""
-    if properties.get("grid:code"):
-        return str(properties["grid:code"])
-    if properties.get("s2:mgrs_tile"):
-        return f"MGRS-{properties['s2:mgrs_tile']}"
-    path, row = properties.get("landsat:wrs_path"), properties.get("landsat:wrs_row")
-    if path and row:
-        return f"WRS2-{path}{row}"
-    return None

@@ -22,7 +22,16 @@ def check_extent(collection: dict[str, Any], conditions: Conditions) -> None:
     if not isinstance(extent, dict):
         return
     _check_place(extent, conditions)
-    _check_time(extent, conditions)
+    _check_time(collection, conditions)
+
+
+def told_period(collection: dict[str, Any]) -> tuple[date | None, date | None]:
+    """The first and the last day of a collection by its document, None where it tells none."""
+    try:
+        first, last = (_day(text) for text in collection["extent"]["temporal"]["interval"][0])
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        return None, None
+    return first, last
 
 
 def _check_place(extent: dict[str, Any], conditions: Conditions) -> None:
@@ -40,11 +49,8 @@ def _check_place(extent: dict[str, Any], conditions: Conditions) -> None:
         )
 
 
-def _check_time(extent: dict[str, Any], conditions: Conditions) -> None:
-    try:
-        first, last = (_day(text) for text in extent["temporal"]["interval"][0])
-    except (KeyError, TypeError, ValueError, IndexError):
-        return
+def _check_time(collection: dict[str, Any], conditions: Conditions) -> None:
+    first, last = told_period(collection)
     period = conditions.period
     if (first and period.end < first) or (last and period.start > last):
         since = f"begins on {first}" if first else "has no beginning"

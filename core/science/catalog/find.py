@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from ...bridge.errors import CatalogError, FairweatherError, InvalidRequestError, NoScenesError
@@ -11,20 +13,21 @@ from ...bridge.request import SceneSearch
 from ..area import AreaOfInterest
 from .candidates import Candidate
 from .checks import Checker, Conditions, read_conditions
-from .documents import DocumentReader, is_api
-from .extent import check_extent
+from .extent import check_extent, told_period
 from .found import DroppedScenes, FoundScenes
 from .gathering import finish, read_candidates
 from .given import scenes_given
 from .hrefs import read_location
+from .opening import open_source
 from .relaxations import nothing_found_sentence
 from .source import RawItem, SearchedSource
-from .static import StaticSource
 
 if TYPE_CHECKING:
+    from ..access.access import Access
     from ..reporter import Reporter
 
 NAMES_SHOWN = 20
+WITHOUT_SCENE_FOR_LONG = timedelta(days=30)
 
 
 def find_scenes(
@@ -34,24 +37,26 @@ def find_scenes(
     reporter: Reporter,
     *,
     percent_at_end: float = 5.0,
+    access: Access | None = None,
 ) -> FoundScenes:
     """The scenes that ``search`` asks for, of the profile's collection, by time, then id.
 
     Progress goes from 0 to ``percent_at_end``. How many scenes each condition dropped is told to
     the reporter and in the result. When LIMIT is reached, the earliest scenes are kept where the
-    catalogue can sort.
+    catalogue can sort. ``access`` has the keys of a catalogue that wants some.
 
     Raises:
         InvalidRequestError: a parameter makes no sense, or the area or the dates lie outside the
             collection.
         CatalogError: the catalogue cannot be read or has no such collection.
+        AccessError: the catalogue wants keys, or other ones.
         NoScenesError: nothing meets the conditions; the message says what would find some.
     """
     if search.scenes:
         return scenes_given(search.scenes, profile, area, reporter)
     conditions = read_conditions(search, profile.collection, area.search_geometry)
     reporter.progress(0, "Opening the catalogue")
-    source = _open_source(_catalog_location(search, profile))
+    source = open_source(_catalog_location(search, profile), profile, access)
     checker = Checker(conditions)
     malformed: list[str] = []
     ids: set[str] = set()
@@ -67,7 +72,9 @@ def find_scenes(
     faults = [*source.dropped_unseen(conditions), *checker.faults()]
     dropped = [DroppedScenes(reason, count) for reason, count in faults]
     found = _up_to_limit(found, search.limit, reporter)
-    return finish(found, dropped, source, malformed, reporter)
+    begins, ends = _collections_period(source, conditions, found)
+    scenes = finish(found, dropped, source, malformed, reporter)
+    return replace(scenes, collection_begins=begins, collection_ends=ends)
 
 
 def _catalog_location(search: SceneSearch, profile: CollectionProfile) -> str:
@@ -80,21 +87,6 @@ def _catalog_location(search: SceneSearch, profile: CollectionProfile) -> str:
     return read_location(catalog)
 
 
-def _open_source(location: str) -> SearchedSource:
-    reader = DocumentReader()
-    root = reader.read(location)
-    if is_api(root):
-        # Imported here: a static catalogue is searched without what pystac-client costs to load.
-        from .api_source import ApiSource  # noqa: PLC0415
-
-        return ApiSource(root)
-    if root.type == "Collection" and root.hrefs("items") and not root.hrefs("item", "child"):
-        raise CatalogError(
-            f"{location} is one collection of a STAC API; give the address of the API as CATALOG."
-        )
-    return StaticSource(root, reader)
-
-
 def _with_progress(
     source: SearchedSource,
     conditions: Conditions,
@@ -102,12 +94,15 @@ def _with_progress(
     reporter: Reporter,
     percent_at_end: float,
 ) -> Iterator[RawItem]:
-    for number, item in enumerate(source.items(conditions), start=1):
+    """The items of all batches, each batch told when it has come."""
+    looked_at = 0
+    for batch in source.batches(conditions):
+        looked_at += len(batch)
         reporter.progress(
             source.share_done * percent_at_end,
-            f"Searching: {number} scenes looked at, {len(found)} found",
+            f"Searching: {looked_at} scenes looked at, {len(found)} found",
         )
-        yield item
+        yield from batch
 
 
 def _up_to_limit(found: list[Candidate], limit: int, reporter: Reporter) -> list[Candidate]:
@@ -118,6 +113,24 @@ def _up_to_limit(found: list[Candidate], limit: int, reporter: Reporter) -> list
         "raise LIMIT, or narrow the dates or the area."
     )
     return sorted(found, key=lambda candidate: candidate.sort_key)[:limit]
+
+
+def _collections_period(
+    source: SearchedSource, conditions: Conditions, found: list[Candidate]
+) -> tuple[date | None, date | None]:
+    """When the collection begins and ends by its document.
+
+    The document is asked for only where one end of the dates has no scene for long.
+    """
+    days = [candidate.moment.date() for candidate in found]
+    period = conditions.period
+    longest = max(min(days) - period.start, period.end - max(days))
+    if longest <= WITHOUT_SCENE_FOR_LONG:
+        return None, None
+    try:
+        return told_period(source.collection(conditions.collection) or {})
+    except CatalogError:
+        return None, None
 
 
 def _nothing_found(

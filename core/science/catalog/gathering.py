@@ -14,6 +14,8 @@ from .twins import newest_of_twins
 if TYPE_CHECKING:
     from ..reporter import Reporter
 
+NAMES_SHOWN = 20
+
 
 def read_candidates(
     items: Iterable[RawItem], malformed: list[str], ids: set[str]
@@ -48,8 +50,9 @@ def finish(
     """
     kept, older = newest_of_twins(candidates)
     if older:
-        reason = f"an older processing of the same acquisition, such as {older[0].id}"
-        dropped = [*dropped, DroppedScenes(reason, len(older))]
+        reason = "an older processing of the same acquisition, of which the newest counts"
+        ids = tuple(twin.id for twin in older)
+        dropped = [*dropped, DroppedScenes(reason, len(older), ids)]
     items = to_items(kept, malformed, reporter)
     if not items:
         raise CatalogError(
@@ -57,7 +60,7 @@ def finish(
             f"{malformed[0]}."
         )
     for one in dropped:
-        reporter.message(f"{count_of(one.count, 'scene')} dropped: {one.reason}")
+        reporter.message(f"{count_of(one.count, 'scene')} dropped: {one.reason}{_names(one.ids)}")
     if malformed:
         reporter.warning(
             f"{count_of(len(malformed), 'entry', 'entries')} of {source.location} left out, being "
@@ -69,3 +72,8 @@ def finish(
             f"could not be read; the first: {source.unreadable[0]}"
         )
     return FoundScenes(items, tuple(dropped), source.title, source.location)
+
+
+def _names(ids: tuple[str, ...]) -> str:
+    more = f" and {len(ids) - NAMES_SHOWN} more" if len(ids) > NAMES_SHOWN else ""
+    return f" ({', '.join(ids[:NAMES_SHOWN])}{more})" if ids else ""

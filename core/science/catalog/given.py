@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import shapely
@@ -9,11 +10,10 @@ import shapely
 from ...bridge.errors import InvalidRequestError, NoScenesError
 from ...bridge.profiles import CollectionProfile
 from ..area import AreaOfInterest
-from .documents import DocumentReader
 from .found import DroppedScenes, FoundScenes, count_of
 from .gathering import finish, read_candidates
 from .hrefs import read_location
-from .static import StaticSource
+from .opening import open_items_file
 
 if TYPE_CHECKING:
     from ..reporter import Reporter
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 def scenes_given(
     scenes: str, profile: CollectionProfile, area: AreaOfInterest, reporter: Reporter
 ) -> FoundScenes:
-    """The scenes in the ItemCollection file (or footprints GeoJSON) that touch the area.
+    """The scenes in the ItemCollection file (footprints GeoJSON, GeoParquet) that touch the area.
 
     Raises:
         CatalogError: the file cannot be read or is no STAC.
         InvalidRequestError: it holds scenes of another collection than the profile's.
         NoScenesError: it holds no scene, or none that touches the area.
     """
-    reader = DocumentReader()
-    source = StaticSource(reader.read(read_location(scenes)), reader)
+    source = open_items_file(read_location(scenes))
+    items = chain.from_iterable(source.batches(None))
     malformed: list[str] = []
-    candidates = list(read_candidates(source.items(None), malformed, set()))
+    candidates = list(read_candidates(items, malformed, set()))
     if not candidates:
         reason = f"; the first entry is {malformed[0]}" if malformed else ""
         raise NoScenesError(

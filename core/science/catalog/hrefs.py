@@ -63,9 +63,16 @@ def resolve_asset(href: str, base: str) -> str | None:
     None where it must not be read: GDAL's own ``/vsi…`` and chained addresses never, and from a
     remote document nothing but http(s) and cloud storage.
     """
-    scheme = _scheme(href)
     if not href or href.lower().startswith("/vsi"):
         return None
+    try:
+        return _absolute(href, base)
+    except ValueError:  # such as "//[": it is no address at all
+        return None
+
+
+def _absolute(href: str, base: str) -> str | None:
+    scheme = _scheme(href)
     if scheme in READABLE_SCHEMES:
         return href
     if is_remote(base):

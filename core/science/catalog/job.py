@@ -7,26 +7,32 @@ from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...bridge.credentials import Credentials
 from ...bridge.profiles import CollectionProfile, find_profile
 from ...bridge.request import SearchScenesRequest
 from ..area import read_area
 from ..imagery.solar_day import solar_day
 from ..whole_file import check_target, whole_file
-from .candidates import scene_grid, scene_moment
+from .candidates import scene_moment
 from .checks import CLOUD_COVER
 from .find import find_scenes
 from .found import count_of
+from .scene_tile import scene_tile
 
 if TYPE_CHECKING:
     import pystac
 
+    from ..access.access import Access
     from ..reporter import Reporter
 
 PERCENT_WHEN_FOUND = 90.0
 
 
 def run_search(
-    request: SearchScenesRequest, reporter: Reporter, scratch: Path
+    request: SearchScenesRequest,
+    reporter: Reporter,
+    scratch: Path,
+    credentials: Credentials | None = None,
 ) -> dict[str, object]:
     """Find the scenes and write the files that are asked for (an empty path asks for none).
 
@@ -42,9 +48,16 @@ def run_search(
     targets = [Path(path) for path in (request.items, request.footprints) if path]
     for target in targets:
         check_target(target, scratch)
-    profile = find_profile(request.search.collection)
+    profile = find_profile(request.search.collection, request.search.profile)
     area = read_area(request.search.area, reporter)
-    scenes = find_scenes(request.search, profile, area, reporter, percent_at_end=PERCENT_WHEN_FOUND)
+    scenes = find_scenes(
+        request.search,
+        profile,
+        area,
+        reporter,
+        percent_at_end=PERCENT_WHEN_FOUND,
+        access=_access(request, credentials) if credentials else None,
+    )
     footprints = [_footprint(item, profile, area.centre_longitude) for item in scenes.items]
     if request.items:
         items = [_item_content(item) for item in scenes.items]
@@ -58,6 +71,13 @@ def run_search(
     )
     reporter.progress(100, "Scenes written")
     return {"SCENE_COUNT": len(scenes.items), "DAY_COUNT": len(days)}
+
+
+def _access(request: SearchScenesRequest, credentials: Credentials) -> Access:
+    # Imported here: a local catalogue is searched without the 0.1 s that requests costs.
+    from ..access.access import open_access  # noqa: PLC0415
+
+    return open_access(request.search, credentials)
 
 
 def _write_features(features: list[dict[str, Any]], target: Path, scratch: Path) -> None:
@@ -79,7 +99,7 @@ def _footprint(item: pystac.Item, profile: CollectionProfile, longitude: float) 
             "solar_day": solar_day(moment, longitude).isoformat(),
             "collection": item.collection_id,
             "cloud_cover": cloud_cover,
-            "grid": scene_grid(item.properties),
+            "grid": scene_tile(item.id, item.properties),
             "platform": item.properties.get("platform"),
             "thumbnail": _thumbnail(item, profile.thumbnail),
             "href": _own_address(item),

@@ -9,6 +9,9 @@ from typing import Any
 from .checks import Conditions
 from .documents import Document
 
+# No search needs more; a catalogue that goes on is broken, or wants to be a nuisance.
+MOST_ENTRIES = 1_000_000
+
 RawItem = tuple[Any, str]
 """What should be a STAC item, and the location of the document that holds it."""
 
@@ -16,20 +19,22 @@ RawItem = tuple[Any, str]
 class SearchedSource(ABC):
     """A catalogue that is searched once.
 
-    ``share_done`` (0 to 1) tells how far ``items`` is; ``unreadable`` why parts are missing.
+    ``share_done`` (0 to 1) tells how far ``batches`` is; ``unreadable`` why parts are missing.
     """
 
     stops_at_limit = False
 
-    def __init__(self, root: Document) -> None:
-        self.location = root.location
-        self.title = str(root.content.get("title") or root.content.get("id") or root.location)
+    def __init__(self, location: str, title: str) -> None:
+        self.location = location
+        self.title = title
         self.share_done = 0.0
         self.unreadable: list[str] = []
 
     @abstractmethod
-    def items(self, conditions: Conditions) -> Iterator[RawItem]:
-        """Every item that may meet the conditions, and perhaps others.
+    def batches(self, conditions: Conditions) -> Iterator[list[RawItem]]:
+        """Every item that may meet the conditions, and perhaps others, as they come.
+
+        A batch may be empty: it shows that the search goes on.
 
         Raises:
             CatalogError: the catalogue cannot be read.
@@ -50,3 +55,8 @@ class SearchedSource(ABC):
     def more_items(self, conditions: Conditions) -> Iterator[RawItem]:  # noqa: ARG002
         """Some items that meet less, to tell what would find some after nothing was found."""
         return iter(())
+
+
+def title_of(root: Document) -> str:
+    """What a catalogue's first document calls it."""
+    return str(root.content.get("title") or root.content.get("id") or root.location)

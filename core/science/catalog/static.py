@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
 
 from ...bridge.errors import CatalogError
 from .checks import Conditions
 from .documents import PARALLEL_REQUESTS, Document, DocumentReader
 from .hrefs import is_remote, resolve_link
-from .source import RawItem, SearchedSource
+from .json_text import parse_json
+from .source import MOST_ENTRIES, RawItem, SearchedSource, title_of
+
+
+@dataclass
+class _Links:
+    """What is still to be read: documents that lead further, and items, which do not."""
+
+    further: list[str] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)
 
 
 class StaticSource(SearchedSource):
-    """Everything below one document, read whole.
+    """Everything below one document, read whole, many documents at once.
 
     Collections of other names are not entered. Documents that cannot be read are left out and
     kept in ``unreadable``.
     """
 
     def __init__(self, root: Document, reader: DocumentReader) -> None:
-        super().__init__(root)
+        super().__init__(root.location, title_of(root))
         self._root = root
         self._reader = reader
         self._collections: dict[str, dict[str, Any]] = {}
-        self.unreadable: list[str] = []
+        self._known = {root.location}
 
-    def items(self, conditions: Conditions | None) -> Iterator[RawItem]:
+    def batches(self, conditions: Conditions | None) -> Iterator[list[RawItem]]:
         """All items of the wanted collection, of every one if there are no conditions.
 
         Raises:
-            CatalogError: documents are linked, and none of them can be read.
+            CatalogError: documents are linked, and none of them can be read; or there is no end.
         """
         wanted = conditions.collection if conditions else None
-        known = {self._root.location}
-        links = self._links(self._root, wanted)
-        yield from _items_in(self._root)
-        while links:
-            links = [link for link in dict.fromkeys(links) if link not in known]
-            known.update(links)
-            next_links: list[str] = []
-            for done, document in enumerate(_read_all(self._reader, links), start=1):
-                self.share_done = (len(known) - 1 - len(links) + done) / len(known)
-                if isinstance(document, CatalogError):
-                    self.unreadable.append(str(document))
-                else:
-                    next_links += self._links(document, wanted)
-                    yield from _items_in(document)
-            links = next_links
-        if len(known) > 1 and len(self.unreadable) == len(known) - 1:
+        yield _items_in(self._root)
+        waiting = self._links(self._root, wanted)
+        while waiting.further:
+            # All that leads further first: only then is it known how many items there are.
+            locations, waiting.further = waiting.further, []
+            for document in _read_all(self._reader, locations):
+                if self._is_readable(document):
+                    links = self._links(document, wanted)
+                    waiting.further += links.further
+                    waiting.items += links.items
+                    yield _items_in(document)
+        for done, document in enumerate(_read_all(self._reader, waiting.items), start=1):
+            self.share_done = done / len(waiting.items)
+            yield _items_in(document) if self._is_readable(document) else []
+        if len(self._known) > 1 and len(self.unreadable) == len(self._known) - 1:
             raise CatalogError(self.unreadable[0])
 
     def collection(self, name: str) -> dict[str, Any] | None:
@@ -61,27 +69,47 @@ class StaticSource(SearchedSource):
         """The ids of the collections that were met."""
         return sorted(self._collections)
 
-    def _links(self, document: Document, wanted: str | None) -> list[str]:
-        """The locations that ``document`` leads to, as far as they are wanted."""
+    def _is_readable(self, document: Document | CatalogError) -> TypeGuard[Document]:
+        if isinstance(document, Document):
+            return True
+        self.unreadable.append(str(document))
+        return False
+
+    def _links(self, document: Document, wanted: str | None) -> _Links:
+        """The locations that ``document`` leads to, as far as they are wanted and new."""
         if document.type == "FeatureCollection":
-            return _linked(document, "next")
+            return _Links(further=self._new(document, "next"))
         if document.type == "Feature":
-            return []
+            return _Links()
         if document.type == "Collection":
             name = str(document.content.get("id"))
             self._collections[name] = document.content
             if wanted not in (None, name):
-                return []
-        return _linked(document, "child", "item")
+                return _Links()
+        return _Links(self._new(document, "child"), self._new(document, "item"))
+
+    def _new(self, document: Document, relation: str) -> list[str]:
+        found = [
+            location
+            for location in dict.fromkeys(_linked(document, relation))
+            if location not in self._known
+        ]
+        self._known.update(found)
+        if len(self._known) > MOST_ENTRIES:
+            raise CatalogError(
+                f"The catalogue {self.location} has more than {MOST_ENTRIES:,} documents; "
+                "give the address of a part of it as CATALOG."
+            )
+        return found
 
 
-def _items_in(document: Document) -> Iterator[RawItem]:
+def _items_in(document: Document) -> list[RawItem]:
     if document.type == "Feature":
-        yield _with_own_address(document), document.location
+        return [(_with_own_address(document), document.location)]
     features = document.content.get("features")
-    if document.type == "FeatureCollection" and isinstance(features, list):
-        for feature in features:
-            yield _item_of(feature), document.location
+    if document.type != "FeatureCollection" or not isinstance(features, list):
+        return []
+    return [(_item_of(feature), document.location) for feature in features]
 
 
 def _with_own_address(document: Document) -> dict[str, Any]:
@@ -97,8 +125,8 @@ def _item_of(feature: Any) -> Any:
     """The STAC item that a feature is, or that a footprint carries as text."""
     if isinstance(feature, dict) and "assets" not in feature:
         try:
-            return json.loads(feature["properties"]["item"])
-        except (KeyError, TypeError, ValueError, RecursionError):
+            return parse_json(feature["properties"]["item"])
+        except (KeyError, TypeError, ValueError):
             return feature
     return feature
 

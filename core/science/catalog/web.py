@@ -1,15 +1,132 @@
-"""How this package talks to servers: patience, and words for what goes wrong."""
+"""How this package talks to servers: patience, limits, and words for what goes wrong."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
 import requests
 from urllib3 import Retry
+from urllib3.exceptions import HTTPError
 
 from .documents import PARALLEL_REQUESTS
+
+if TYPE_CHECKING:
+    from ..access.access import Access
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 TIMEOUT = (CONNECT_SECONDS, READ_SECONDS)
+# One answer: no catalogue needs more, and a server that never ends must not fill the memory.
+MOST_BYTES = 512 * 2**20
+MOST_SECONDS = 600.0
+CHUNK = 2**18
+MOST_REDIRECTS = 5
+REFUSED = (401, 403)
+
+
+@dataclass(frozen=True)
+class WebRequest:
+    """What is asked: ``parameters`` go into the address of a GET and are the body of a POST."""
+
+    address: str
+    method: str = "GET"
+    parameters: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class WebAnswer:
+    """What was answered, and the address it came from in the end (after redirects)."""
+
+    content: bytes
+    address: str
+
+
+class WebError(Exception):
+    """A request failed: ``reason`` in words, ``status`` where the server gave one."""
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+def ask(session: requests.Session, request: WebRequest) -> WebAnswer:
+    """The answer to ``request``; for any number of threads.
+
+    Raises:
+        WebError: there is none, it is an error, or it is too large or too slow to be one.
+    """
+    try:
+        was_renewed = False
+        for _ in range(MOST_REDIRECTS):
+            with _send(session, request) as answer:
+                _note_accepted(session, answer)
+                if not was_renewed and _has_newer(session, answer):
+                    was_renewed = True
+                    continue
+                if not answer.is_redirect:
+                    return _read_answer(answer, isinstance(session.auth, CatalogKeys))
+                address = urljoin(answer.url, answer.headers["location"])
+            # The address of a GET that was moved is whole.
+            parameters = request.parameters if request.method == "POST" else None
+            request = replace(request, address=address, parameters=parameters)
+    except (requests.RequestException, HTTPError, ValueError) as error:
+        raise WebError(reason_in_words(error)) from error
+    raise WebError("it redirects again and again")
+
+
+def _send(session: requests.Session, request: WebRequest) -> requests.Response:
+    is_post = request.method == "POST"
+    return session.request(
+        request.method,
+        request.address,
+        params=None if is_post else request.parameters,
+        json=request.parameters if is_post else None,
+        timeout=TIMEOUT,
+        stream=True,
+        # Followed by requests, a POST that was moved would become a GET without its body, and
+        # headers with keys would go to whichever host it is moved to.
+        allow_redirects=False,
+    )
+
+
+def _has_newer(session: requests.Session, answer: requests.Response) -> bool:
+    """Whether a token was refused of which there is a newer one."""
+    keys = session.auth
+    if not isinstance(keys, CatalogKeys):
+        return False
+    return answer.status_code in REFUSED and keys.access.renewed(answer.request.headers)
+
+
+def _note_accepted(session: requests.Session, answer: requests.Response) -> None:
+    if isinstance(session.auth, CatalogKeys) and answer.status_code not in REFUSED:
+        session.auth.access.accepted(answer.request.headers)
+
+
+def _read_answer(answer: requests.Response, is_keyed: bool) -> WebAnswer:
+    content = _read_whole(answer)
+    if not answer.ok and is_keyed:
+        # Some servers repeat what they were sent, keys and all.
+        raise WebError(str(answer.reason), answer.status_code)
+    if not answer.ok:
+        words = " ".join(content.decode("utf-8", "replace").split())[:200]
+        raise WebError(words or str(answer.reason), answer.status_code)
+    return WebAnswer(content, str(answer.url))
+
+
+def _read_whole(answer: requests.Response) -> bytes:
+    content = bytearray()
+    end = time.monotonic() + MOST_SECONDS
+    for chunk in answer.iter_content(CHUNK):
+        content += chunk
+        if len(content) > MOST_BYTES:
+            raise WebError(f"it sends more than {MOST_BYTES >> 20} MB")
+        if time.monotonic() > end:
+            raise WebError("it took too long")
+    return bytes(content)
 
 
 def retry_policy() -> Retry:
@@ -33,9 +150,23 @@ def retry_policy() -> Retry:
     )
 
 
-def open_session() -> requests.Session:
+class CatalogKeys(requests.auth.AuthBase):
+    """Adds to each request what its own host may have of the keys."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+
+    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        """The request with its keys."""
+        prepared.headers.update(self.access.catalog_headers(str(prepared.url)))
+        return prepared
+
+
+def open_session(access: Access | None = None) -> requests.Session:
     """A session with the retry policy, for up to ``PARALLEL_REQUESTS`` threads."""
     session = requests.Session()
+    if access is not None and access.has_catalog_keys:
+        session.auth = CatalogKeys(access)
     adapter = requests.adapters.HTTPAdapter(
         max_retries=retry_policy(), pool_maxsize=PARALLEL_REQUESTS
     )
@@ -55,7 +186,12 @@ def reason_in_words(error: BaseException) -> str:
         "actively refused": "it refuses the connection",
         "Timeout": "it took too long",
         "timed out": "it took too long",
+        "too many redirects": "it redirects again and again",
+        "redirects again": "it redirects again and again",
+        "no web address": "it redirects to what is no web address",
         "too many": "it answers errors again and again",
+        "web page": "it sends a web page instead of the file",
+        "another range": "it sends other bytes than it is asked for",
     }
     found = (words for mark, words in reasons.items() if mark in text)
     return next(found, "the connection broke")

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ...bridge.credentials import Credentials
 from ...bridge.errors import OutputError
 from ...bridge.request import CompositeRequest
-from ..imagery.memory_budget import READS_IN_FLIGHT
-from ..imagery.readers import Readers
+from ..access.access import open_access
+from ..cluster.choice import chosen_cluster
+from ..imagery.estimate import DRY_RUN_IS_OVER
+from ..imagery.losses import LostFile, losses_as_json, losses_in_words
+from ..imagery.readers import READS_IN_FLIGHT, Readers
 from ..provenance import provenance_tags
 from ..reporter import Reporter, StageProgress
 from ..whole_file import check_target, whole_file
+from .coverage import clear_day_warnings
 from .inputs import CompositeInputs, prepare_composite
-from .output_raster import OutputRaster, RasterBand, RasterLayout, write_cog
+from .output_raster import OutputRaster, RasterBand, RasterLayout
+from .plan import CompositePlan
 from .report import write_composite_report
 from .run import RunStatistics, run_composite_blocks
 from .summary import WarningsKept, summarise_composite
 
+if TYPE_CHECKING:
+    from ..cluster.task_window import Cluster
+
 
 def run_composite(
-    request: CompositeRequest, reporter: Reporter, scratch: Path
+    request: CompositeRequest,
+    reporter: Reporter,
+    scratch: Path,
+    credentials: Credentials | None = None,
 ) -> dict[str, object]:
     """Make the composite that ``request`` asks for; the algorithm's outputs by name.
 
@@ -28,16 +42,22 @@ def run_composite(
         FairweatherError: of any type, before the output appears.
     """
     kept = WarningsKept(reporter)
-    with Readers(READS_IN_FLIGHT) as readers:
+    access = open_access(request.search, credentials)
+    with (
+        chosen_cluster(request, kept) as cluster,
+        Readers(READS_IN_FLIGHT, scratch, access=access) as readers,
+    ):
         inputs = prepare_composite(request, kept, readers)
+        if request.dry_run:
+            return _tell_only(inputs, kept, scratch)
         with whole_file(Path(request.output), scratch) as part:
             if request.report:
                 check_target(Path(request.report), scratch)
-            streamed = scratch / "composite.tif"
-            statistics = _stream_blocks(inputs, kept, streamed, readers)
-            kept.progress(90, "Writing the Cloud Optimized GeoTIFF")
-            write_cog(streamed, part)
-            streamed.unlink()
+            statistics = _stream_blocks(
+                inputs, kept, scratch, part, readers=readers, cluster=cluster
+            )
+            for sentence in losses_in_words(statistics.lost, "block"):
+                kept.warning(sentence)
             _warn_of_gaps(statistics, kept)
             if request.report:
                 kept.progress(97, "Writing the report")
@@ -45,6 +65,21 @@ def run_composite(
                 write_composite_report(Path(request.report), report, part, scratch)
     kept.progress(100, "Done")
     return _outputs(inputs, statistics)
+
+
+def _tell_only(inputs: CompositeInputs, kept: WarningsKept, scratch: Path) -> dict[str, object]:
+    """A dry run: what would be, in the log and in the report if it is asked for."""
+    values: dict[str, object] = {
+        "SCENE_COUNT": len(inputs.plan.scenes),
+        "DAY_COUNT": len(inputs.plan.days),
+    }
+    if inputs.request.report:
+        report = summarise_composite(inputs, None, kept)
+        write_composite_report(Path(inputs.request.report), report, None, scratch)
+        values["OUTPUT_REPORT"] = inputs.request.report
+    kept.progress(100, DRY_RUN_IS_OVER)
+    kept.message(DRY_RUN_IS_OVER)
+    return values
 
 
 def _outputs(inputs: CompositeInputs, statistics: RunStatistics) -> dict[str, object]:
@@ -61,20 +96,41 @@ def _outputs(inputs: CompositeInputs, statistics: RunStatistics) -> dict[str, ob
 
 
 def _stream_blocks(
-    inputs: CompositeInputs, reporter: Reporter, streamed: Path, readers: Readers
+    inputs: CompositeInputs,
+    reporter: Reporter,
+    scratch: Path,
+    target: Path,
+    *,
+    readers: Readers,
+    cluster: Cluster | None,
 ) -> RunStatistics:
     plan, request = inputs.plan, inputs.request
     layout = RasterLayout(
         geobox=plan.geobox,
-        bands=tuple(RasterBand(band.name, band.title) for band in plan.recipe.output_bands),
+        bands=tuple(
+            RasterBand(band.name, band.title, band.formula is not None)
+            for band in plan.recipe.output_bands
+        ),
         dtype=request.dtype,
         count_band=request.count_band,
     )
-    _check_room(layout, streamed.parent)
+    _check_room(layout, scratch)
     tags = provenance_tags(request, inputs.profile, plan.scenes)
-    progress = StageProgress(reporter, 10, 90, plan.block_count, "Reading and reducing", "blocks")
-    with OutputRaster(streamed, layout, tags) as raster:
-        statistics = run_composite_blocks(plan, raster, readers, progress)
+    progress = StageProgress(reporter, 10, 95, plan.block_count, "Reading and reducing", "blocks")
+    with OutputRaster(scratch / "composite.tiles", layout, tags) as raster:
+        if cluster is None:
+            statistics = run_composite_blocks(plan, raster, readers, progress)
+        else:
+            from .on_cluster import run_composite_on_cluster  # noqa: PLC0415
+
+            statistics = run_composite_on_cluster(
+                plan, raster, cluster, progress, readers.access.rules
+            )
+        statistics = _with_unreadable(statistics, plan)
+        if statistics.lost:
+            raster.add_tags({"FAIRWEATHER_SKIPPED": losses_as_json(statistics.lost)})
+        reporter.progress(95, "Writing the Cloud Optimized GeoTIFF")
+        raster.save(target)
     if raster.clamped_values:
         reporter.warning(
             f"{raster.clamped_values:,} values were outside of what int16 can hold "
@@ -83,8 +139,17 @@ def _stream_blocks(
     return statistics
 
 
+def _with_unreadable(statistics: RunStatistics, plan: CompositePlan) -> RunStatistics:
+    """Also what was lost before the first block, which is lost in all."""
+    before = tuple(LostFile(loss, plan.block_count) for loss in plan.unreadable)
+    return replace(statistics, lost=before + statistics.lost)
+
+
 def _check_room(layout: RasterLayout, scratch: Path) -> None:
-    """Refuse at once what cannot be finished: the scratch raster holds every pixel uncompressed."""
+    """Refuse at once what cannot be finished.
+
+    Compressed tiles with their overviews take up to what the pixels alone take uncompressed.
+    """
     height, width = layout.geobox.shape
     bytes_by_value = 2 if layout.dtype == "int16" else 4
     needed = height * width * (len(layout.bands) + layout.count_band) * bytes_by_value
@@ -108,3 +173,5 @@ def _warn_of_gaps(statistics: RunStatistics, reporter: Reporter) -> None:
             f"{100 - statistics.clear_percent:.1f} % of the area had no clear day and has no "
             "data; choose more dates or a higher MAX_CLOUD to fill it."
         )
+    for sentence in clear_day_warnings(statistics.pixels_by_clear_days):
+        reporter.warning(sentence)

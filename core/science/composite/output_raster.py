@@ -1,9 +1,9 @@
-"""The composite's file: blocks are streamed into a scratch raster, which becomes the COG."""
+"""The composite's file: blocks are streamed into tiles, which become the COG."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +11,20 @@ from types import TracebackType
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
-from rasterio.windows import Window
+from rasterio.io import MemoryFile
 
 from ...bridge.errors import OutputError
 from .block import Block, BlockComposite
+from .cog.assembly import assemble_cog
+from .cog.pixels import FLOATING_POINT_DIFFERENCES, HORIZONTAL_DIFFERENCES, compress
+from .cog.pyramid import TilePyramid
+from .cog.statistics import BandStatistics
+from .cog.tiff_directory import Directory, read_first_directory
+from .cog.tile_store import TileStore
+from .cog.tiles import TILE_EDGE, Tile, levels_of
 
-Tile = tuple[int, int]
-
-COG_TILE = 512
 BLOCK_CACHE_BYTES = 64 * 1024**2
 INT16_NODATA = -32768
 INT16_LIMIT = 32767
@@ -30,10 +33,15 @@ INT16_STEPS = 10_000
 
 @dataclass(frozen=True)
 class RasterBand:
-    """One band of the file: its name, and a title for people."""
+    """One band of the file: its name, and a title for people.
+
+    ``is_computed`` says that its values come from a formula; else they are steps of a scale, of
+    which a tile has few different ones.
+    """
 
     name: str
     title: str
+    is_computed: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,38 @@ class RasterLayout:
         """The value of pixels without data."""
         return INT16_NODATA if self.dtype == "int16" else float("nan")
 
+    @property
+    def all_bands(self) -> tuple[RasterBand, ...]:
+        """The file's bands, with that of the count."""
+        return (*self.bands, _COUNT_BAND) if self.count_band else self.bands
+
+    @property
+    def predictor(self) -> int:
+        """How TIFF stores the differences of neighbouring pixels.
+
+        For floating-point numbers there is a predictor of its own, but it takes the bytes of each
+        number apart. Where numbers repeat, as the steps of a scale do, whole ones compress to two
+        thirds of that (benchmarks/cog.py).
+        """
+        if self.dtype == "float32" and all(band.is_computed for band in self.bands):
+            return FLOATING_POINT_DIFFERENCES
+        return HORIZONTAL_DIFFERENCES
+
+
+@dataclass(frozen=True)
+class EncodedBlock:
+    """A block as it is in the file.
+
+    ``pixels`` is (bands, height, width) in the file's dtype; ``clamped_values`` how many were out
+    of its range.
+    """
+
+    pixels: np.ndarray
+    clamped_values: int
+
+
+_COUNT_BAND = RasterBand("clear_days", "Number of clear days")
+
 
 @contextmanager
 def limited_block_cache() -> Iterator[None]:
@@ -66,41 +106,33 @@ def limited_block_cache() -> Iterator[None]:
 
 
 class OutputRaster:
-    """A raster on disk that takes finished blocks in any order, from any thread.
+    """A Cloud Optimized GeoTIFF that takes finished blocks in any order, from any thread.
 
-    Nothing larger than a block is held in memory.
+    Blocks may lie anywhere, as long as none covers a pixel of another. Each tile of the file is
+    compressed, and averaged into the overviews, by the thread that brings its last pixel: no more
+    than the incomplete tiles is held in memory.
+
+    Args:
+        scratch: a file for compressed tiles, made here and removed on leaving.
+        layout: how the file is laid out.
+        tags: metadata of the file.
+
+    Raises:
+        OutputError: the scratch file cannot be made.
     """
 
-    def __init__(self, path: Path, layout: RasterLayout, tags: Mapping[str, str]) -> None:
-        self._path = path
-        self._layout = layout
+    def __init__(self, scratch: Path, layout: RasterLayout, tags: Mapping[str, str]) -> None:
+        self.layout = layout
+        self._tags = dict(tags)
         self._lock = threading.Lock()
-        self._tiles_with_data: set[Tile] = set()
         self.clamped_values = 0
         height, width = layout.geobox.shape
-        bands = [*layout.bands, *([_COUNT_BAND] if layout.count_band else [])]
-        try:
-            self._dataset = rasterio.open(
-                path,
-                "w",
-                driver="GTiff",
-                width=width,
-                height=height,
-                count=len(bands),
-                dtype=layout.dtype,
-                crs=str(layout.geobox.crs),
-                transform=layout.geobox.transform,
-                nodata=layout.nodata,
-                tiled=True,
-                blockxsize=COG_TILE,
-                blockysize=COG_TILE,
-                sparse_ok=True,
-                bigtiff="IF_SAFER",
-            )
-        except RasterioError as error:
-            raise _write_error(error) from error
-        self._dataset.update_tags(**tags)
-        _describe(self._dataset, bands, layout)
+        bands = len(layout.all_bands)
+        self._levels = levels_of(height, width)
+        self._statistics = BandStatistics(bands, height * width, layout.nodata)
+        self._pyramid = TilePyramid(self._levels, layout.nodata, self._take)
+        with _errors_in_words():
+            self._store = TileStore(scratch, self._levels, bands)
 
     def __enter__(self) -> OutputRaster:
         return self
@@ -111,11 +143,7 @@ class OutputRaster:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # After an error another thread may still be writing.
-        with self._lock:
-            self._dataset.close()
-        if kind is None:
-            _check_written(self._path, self._tiles_with_data)
+        self._store.close()
 
     def write(self, block: Block, composite: BlockComposite) -> None:
         """Write one finished block.
@@ -123,122 +151,108 @@ class OutputRaster:
         Raises:
             OutputError: the disk is full or failed.
         """
-        pixels, clamped = _encode(composite, self._layout)
-        window = Window.from_slices(block.rows, block.columns)
+        self.put(block, encode_block(composite, self.layout))
+
+    def put(self, block: Block, encoded: EncodedBlock) -> None:
+        """Write one block that was encoded elsewhere.
+
+        Raises:
+            OutputError: the disk is full or failed.
+        """
         with self._lock:
-            self.clamped_values += clamped
-            self._tiles_with_data |= _tiles_with_data(pixels, block, self._layout.nodata)
-            try:
-                self._dataset.write(pixels, window=window)
-            except RasterioError as error:
-                raise _write_error(error) from error
+            self.clamped_values += encoded.clamped_values
+        with _errors_in_words():
+            self._pyramid.put(block.rows, block.columns, encoded.pixels)
+
+    def add_tags(self, tags: Mapping[str, str]) -> None:
+        """More metadata of the file, which was not known before its blocks."""
+        self._tags.update(tags)
+
+    def save(self, target: Path) -> None:
+        """Write the file when all blocks have come; what none covered has no data.
+
+        Overviews are averages of the pixels that have a value; each band gets its statistics.
+
+        Raises:
+            OutputError: the disk is full or failed.
+        """
+        with _errors_in_words():
+            self._pyramid.complete()
+            template = _full_resolution_tags(self.layout, self._tags, self._statistics.tags())
+            assemble_cog(target, template, self._levels, self._store)
+
+    def _take(self, tile: Tile, pixels: np.ndarray | None) -> None:
+        if pixels is None:
+            return
+        layout = self.layout
+        if tile.level == 0:
+            self._statistics.add(tile, pixels)
+        self._store.append(
+            tile, [compress(band, layout.nodata, layout.predictor) for band in pixels]
+        )
 
 
-def write_cog(raster: Path, target: Path) -> None:
-    """Copy a finished raster to ``target`` as a Cloud Optimized GeoTIFF.
-
-    Overviews are averages of the pixels that have a value; each band gets its statistics.
-
-    Raises:
-        OutputError: the disk is full or failed.
-    """
-    try:
-        # GDAL's own temporary files go beside the scratch raster, not beside the target.
-        with limited_block_cache(), rasterio.Env(CPL_TMPDIR=str(raster.parent)):
-            rasterio.shutil.copy(
-                raster,
-                target,
-                driver="COG",
-                compress="DEFLATE",
-                level=6,
-                predictor="YES",
-                blocksize=COG_TILE,
-                overview_resampling="AVERAGE",
-                bigtiff="IF_SAFER",
-                statistics="YES",
-                num_threads="ALL_CPUS",
-            )
-    except Exception as error:  # rasterio lets GDAL's own errors through here
-        raise _write_error(error) from error
-    with rasterio.open(target) as dataset:
-        height, width = dataset.shape
-    _check_written(target, _tiles(slice(0, height), slice(0, width)))
-
-
-def _tiles(rows: slice, columns: slice) -> Iterator[Tile]:
-    """The file's tiles, by row and column, that some of its pixels lie in."""
-    for row in range(rows.start // COG_TILE, -(-rows.stop // COG_TILE)):
-        for column in range(columns.start // COG_TILE, -(-columns.stop // COG_TILE)):
-            yield row, column
-
-
-def _tiles_with_data(pixels: np.ndarray, block: Block, nodata: float) -> set[Tile]:
-    """The tiles that get a value from a block's (bands, height, width) ``pixels``."""
-    has_data = (~np.isnan(pixels) if np.isnan(nodata) else pixels != nodata).any(axis=0)
-    top, left = block.rows.start, block.columns.start
-    return {
-        (row, column)
-        for row, column in _tiles(block.rows, block.columns)
-        if has_data[
-            max(row * COG_TILE - top, 0) : (row + 1) * COG_TILE - top,
-            max(column * COG_TILE - left, 0) : (column + 1) * COG_TILE - left,
-        ].any()
-    }
+def _full_resolution_tags(
+    layout: RasterLayout, tags: Mapping[str, str], band_tags: Sequence[Mapping[str, str]]
+) -> Directory:
+    """The file's tags as GDAL writes them, taken from a file without pixels."""
+    height, width = layout.geobox.shape
+    bands = layout.all_bands
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            width=width,
+            height=height,
+            count=len(bands),
+            dtype=layout.dtype,
+            crs=str(layout.geobox.crs),
+            transform=layout.geobox.transform,
+            nodata=layout.nodata,
+            tiled=True,
+            blockxsize=TILE_EDGE,
+            blockysize=TILE_EDGE,
+            interleave="band",
+            compress="DEFLATE",
+            predictor=layout.predictor,
+            sparse_ok=True,
+            bigtiff="NO",
+            endianness="LITTLE",
+        ) as dataset:
+            dataset.update_tags(**tags)
+            dataset.descriptions = tuple(band.name for band in bands)
+            for number, (band, statistics) in enumerate(zip(bands, band_tags, strict=True), 1):
+                dataset.update_tags(number, title=band.title, **statistics)
+            if layout.dtype == "int16":
+                step = 1 / INT16_STEPS
+                dataset.scales = tuple(1.0 if band is _COUNT_BAND else step for band in bands)
+                dataset.offsets = (0.0,) * len(bands)
+        return read_first_directory(bytes(memory.getbuffer()))
 
 
-def _check_written(path: Path, tiles: Iterable[Tile]) -> None:
-    """Check that the file holds ``tiles`` whole: GDAL tells nobody when its last writes fail.
-
-    Raises:
-        OutputError: it does not.
-    """
-    size = path.stat().st_size
-    try:
-        with rasterio.open(path) as dataset:
-            for row, column in tiles:
-                place = f"{column}_{row}"
-                start = dataset.get_tag_item(f"BLOCK_OFFSET_{place}", "TIFF", bidx=1)
-                length = dataset.get_tag_item(f"BLOCK_SIZE_{place}", "TIFF", bidx=1)
-                if start is None or length is None or int(start) + int(length) > size:
-                    raise _write_error("the file is not complete")
-    except RasterioError as error:
-        raise _write_error(error) from error
-
-
-_COUNT_BAND = RasterBand("clear_days", "Number of clear days")
-
-
-def _describe(
-    dataset: rasterio.io.DatasetWriter, bands: Sequence[RasterBand], layout: RasterLayout
-) -> None:
-    dataset.descriptions = tuple(band.name for band in bands)
-    for number, band in enumerate(bands, start=1):
-        dataset.update_tags(number, title=band.title)
-    if layout.dtype == "int16":
-        step = 1 / INT16_STEPS
-        dataset.scales = tuple(1.0 if band is _COUNT_BAND else step for band in bands)
-        dataset.offsets = (0.0,) * len(bands)
-
-
-def _encode(composite: BlockComposite, layout: RasterLayout) -> tuple[np.ndarray, int]:
-    """(bands, height, width) in the file's dtype, and how many values were out of its range."""
+def encode_block(composite: BlockComposite, layout: RasterLayout) -> EncodedBlock:
+    """A finished block as the file has it."""
     clamped = 0
-    pixels = composite.values
+    values = composite.values
     if layout.dtype == "int16":
-        missing = np.isnan(pixels)
+        missing = np.isnan(values)
         # The first rounding takes off what float64 adds: 0.12345 is 1234.5 steps, no more.
-        steps = np.rint(np.round(pixels * INT16_STEPS, 9))
+        steps = np.rint(np.round(values * INT16_STEPS, 9))
         inside = np.clip(steps, -INT16_LIMIT, INT16_LIMIT)
         clamped = int(np.count_nonzero((steps != inside) & ~missing))
-        pixels = np.where(missing, INT16_NODATA, inside)
+        values = np.where(missing, INT16_NODATA, inside)
+    pixels = np.empty((len(layout.all_bands), *values.shape[1:]), layout.dtype)
+    pixels[: len(values)] = values
     if layout.count_band:
-        count = np.where(composite.inside, composite.clear_days, layout.nodata)
-        pixels = np.concatenate([pixels, count[np.newaxis]])
-    return pixels.astype(layout.dtype), clamped
+        pixels[-1] = np.where(composite.inside, composite.clear_days, layout.nodata)
+    return EncodedBlock(pixels, clamped)
 
 
-def _write_error(error: Exception | str) -> OutputError:
-    return OutputError(
-        f"The composite cannot be written ({error}); see whether the disk is full, or choose "
-        "another folder."
-    )
+@contextmanager
+def _errors_in_words() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RasterioError) as error:
+        raise OutputError(
+            f"The composite cannot be written ({error}); see whether the disk is full, or choose "
+            "another folder."
+        ) from error

@@ -47,11 +47,14 @@ class ReportScene:
 
 @dataclass(frozen=True)
 class ReportDay:
-    """A solar day and its scenes; ``clear_percent`` is the clear share of the area's pixels."""
+    """A solar day and its scenes.
+
+    ``clear_percent`` is the clear share of the area's pixels, None where no pixel was read.
+    """
 
     day: date
     scenes: tuple[ReportScene, ...]
-    clear_percent: float
+    clear_percent: float | None
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,27 @@ class UnusedScenes:
 
 
 @dataclass(frozen=True)
+class ReportLoss:
+    """A file that could not be read in ``blocks`` blocks, from which its day is left out."""
+
+    day: date
+    scene: str
+    band: str
+    blocks: int
+    reason: str
+    file: str
+
+
+@dataclass(frozen=True)
 class CompositeReport:
     """All that the page says, apart from the picture.
 
     ``area`` and ``grid`` are sentences; so are ``warnings``. ``masked`` are the titles of the mask
     classes that were taken for clouds, empty where nothing was masked. ``clear_percent`` is the
     share of the area's pixels with at least one clear day, and ``pixels_by_clear_days`` how many
-    of them have how many. ``seconds`` is how long the run took.
+    of them have how many. ``seconds`` is how long the run took. ``estimate`` is a sentence on what
+    a run would take, of a dry run, which read no pixel; else empty. ``lost`` are the files that
+    could not be read.
     """
 
     title: str
@@ -92,6 +109,8 @@ class CompositeReport:
     attribution: str
     license: str
     seconds: float
+    estimate: str = ""
+    lost: tuple[ReportLoss, ...] = ()
 
     @property
     def scenes(self) -> list[ReportScene]:
@@ -149,9 +168,9 @@ class ClearDays:
 
 
 def write_composite_report(
-    target: Path, report: CompositeReport, raster: Path, scratch: Path
+    target: Path, report: CompositeReport, raster: Path | None, scratch: Path
 ) -> None:
-    """Write ``report`` as one page with a picture of ``raster``, whole or not at all.
+    """Write ``report`` as one page with a picture of ``raster``, if any, whole or not at all.
 
     The page fetches nothing: the picture is inside, and there is no script.
 
@@ -164,9 +183,9 @@ def write_composite_report(
         part.write_text(page, encoding="utf-8", errors="replace")
 
 
-def render_composite_report(report: CompositeReport, raster: Path) -> str:
+def render_composite_report(report: CompositeReport, raster: Path | None) -> str:
     """The page as HTML; every text in ``report`` is escaped."""
-    preview = make_preview(raster, PREVIEW_SIDE)
+    preview = make_preview(raster, PREVIEW_SIDE) if raster else None
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES_FOLDER),
         autoescape=True,
@@ -178,7 +197,7 @@ def render_composite_report(report: CompositeReport, raster: Path) -> str:
     return environment.get_template("composite_report.html").render(
         report=report,
         preview=preview,
-        picture=base64.b64encode(preview.png).decode("ascii"),
+        picture=base64.b64encode(preview.png).decode("ascii") if preview else "",
         ramp=", ".join(f"rgb{colour}" for colour in RAMP),
         long_list=LONG_LIST,
     )

@@ -12,13 +12,15 @@ from functools import partial
 import numpy as np
 from dask.base import compute
 from dask.delayed import delayed
+from dask.threaded import get as run_in_threads
 
-from ..imagery.memory_budget import give_back_freed_memory
+from ..imagery.losses import Loss, LossTally, LostFile
 from ..imagery.readers import Readers
 from ..reporter import StageProgress
 from .block import Block, BlockComposite, compose_block
 from .output_raster import OutputRaster, limited_block_cache
 from .plan import CompositePlan
+from .stack_memory import StackMemory
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,14 @@ class RunStatistics:
 
     ``area_pixels`` are the pixels in the area; ``covered_pixels`` those of them with at least one
     clear day; ``clear_pixels`` the clear ones by day; ``pixels_by_clear_days`` how many pixels
-    have how many clear days.
+    have how many clear days; ``lost`` the files that could not be read.
     """
 
     area_pixels: int
     covered_pixels: int
     clear_pixels: Mapping[date, int]
     pixels_by_clear_days: Mapping[int, int]
+    lost: tuple[LostFile, ...] = ()
 
     @property
     def clear_percent(self) -> float:
@@ -41,27 +44,61 @@ class RunStatistics:
         return 100.0 * self.covered_pixels / self.area_pixels if self.area_pixels else 0.0
 
 
-class _Tally:
+@dataclass(frozen=True)
+class BlockCounts:
+    """What the statistics take of a block, as in ``RunStatistics`` and ``BlockComposite``."""
+
+    clear_pixels: Mapping[date, int]
+    pixels_by_clear_days: Mapping[int, int]
+    days_asked: int
+    losses: tuple[Loss, ...]
+
+
+def count_pixels(composite: BlockComposite) -> BlockCounts:
+    """Count a finished block's pixels."""
+    pixels = np.bincount(composite.clear_days[composite.inside])
+    days = np.flatnonzero(pixels)
+    return BlockCounts(
+        composite.clear_pixels,
+        dict(zip(days.tolist(), pixels[days].tolist(), strict=True)),
+        composite.days_asked,
+        composite.losses,
+    )
+
+
+class Tally:
     """Adds up blocks, from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._clear_pixels: Counter[date] = Counter()
         self._clear_days: Counter[int] = Counter()
+        self._losses = LossTally()
 
-    def add(self, composite: BlockComposite) -> None:
-        days, pixels = np.unique(composite.clear_days[composite.inside], return_counts=True)
+    def add(self, counts: BlockCounts) -> None:
+        """Add one block's counts.
+
+        Raises:
+            ReadError: a server was given up, and nothing of the block could be read.
+        """
+        self._losses.add(counts.days_asked, counts.losses)
         with self._lock:
-            self._clear_pixels.update(composite.clear_pixels)
-            self._clear_days.update(dict(zip(days.tolist(), pixels.tolist(), strict=True)))
+            self._clear_pixels.update(counts.clear_pixels)
+            self._clear_days.update(counts.pixels_by_clear_days)
 
     def statistics(self) -> RunStatistics:
+        """The sums.
+
+        Raises:
+            ReadError: most days could not be read.
+        """
         area = sum(self._clear_days.values())
         return RunStatistics(
             area_pixels=area,
             covered_pixels=area - self._clear_days[0],
             clear_pixels=dict(sorted(self._clear_pixels.items())),
             pixels_by_clear_days=dict(sorted(self._clear_days.items())),
+            lost=self._losses.finish(),
         )
 
 
@@ -71,24 +108,27 @@ def run_composite_blocks(
     """Compute every block of the plan on Dask's threaded scheduler and write it.
 
     Raises:
-        ReadError: a file cannot be read.
+        ReadError: a file cannot be read and is not to be skipped, or too much cannot be read.
         OutputError: a block cannot be written.
     """
-    tally = _Tally()
-    if plan.block_plan.is_tight:
-        give_back_freed_memory()
+    tally, memory = Tally(), StackMemory()
 
     def store(block: Block) -> None:
-        composite = compose_block(block, plan.recipe, readers)
+        composite = compose_block(block, plan.recipe, readers, memory)
         raster.write(block, composite)
-        tally.add(composite)
+        tally.add(count_pixels(composite))
         progress.advance()
 
     # The block is bound, not passed: Dask would look through an argument for collections of its
-    # own and make tasks of its parts.
-    tasks = [delayed(partial(store, block), pure=False)() for block in plan.blocks()]
+    # own and make tasks of its parts. By these names it keeps neighbours, which share tiles,
+    # together: names of its own are in no order.
+    tasks = [
+        delayed(partial(store, block), pure=False)(dask_key_name=f"block-{number:09}")
+        for number, block in enumerate(plan.blocks())
+    ]
     with limited_block_cache():
+        # Asked for by the name "threads", Dask would load its distributed half first.
         compute(  # type: ignore[no-untyped-call]
-            *tasks, scheduler="threads", num_workers=plan.block_plan.at_once
+            *tasks, scheduler=run_in_threads, num_workers=plan.block_plan.at_once
         )
     return tally.statistics()

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 from ...bridge.profiles import CollectionProfile
 from ...bridge.request import CompositeRequest, request_to_json
 from ..area import AreaOfInterest
+from ..catalog.scene_tile import scene_tile
+from ..imagery.losses import LostFile
 from ..imagery.scene import Scene
 from ..provenance import attribution, versions
 from ..reporter import Reporter
+from .block import Recipe
 from .inputs import CompositeInputs
 from .plan import CompositePlan
-from .report import CompositeReport, ReportBand, ReportDay, ReportScene, UnusedScenes
+from .report import (
+    CompositeReport,
+    ReportBand,
+    ReportDay,
+    ReportLoss,
+    ReportScene,
+    UnusedScenes,
+)
 from .run import RunStatistics
 
 
@@ -52,9 +64,9 @@ def composite_title(request: CompositeRequest, profile: CollectionProfile) -> st
 
 
 def summarise_composite(
-    inputs: CompositeInputs, statistics: RunStatistics, kept: WarningsKept
+    inputs: CompositeInputs, statistics: RunStatistics | None, kept: WarningsKept
 ) -> CompositeReport:
-    """The content of the report."""
+    """The content of the report; without ``statistics``, that of a dry run."""
     request, profile, plan = inputs.request, inputs.profile, inputs.plan
     recipe = plan.recipe
     return CompositeReport(
@@ -65,19 +77,29 @@ def summarise_composite(
         area=_area_in_words(inputs.area, recipe.clip_to is not None),
         grid=plan.grid_in_words(),
         collection=profile.title,
-        catalog=inputs.found.catalog_href,
+        catalog=inputs.to_read.found.catalog_href,
         days=_days(plan, statistics),
         unused=_unused(inputs),
-        masked=tuple(profile.mask.classes[number] for number in recipe.masked_classes or ()),
-        clear_percent=statistics.clear_percent,
-        pixels_by_clear_days=statistics.pixels_by_clear_days,
+        masked=_masked_in_words(profile, recipe),
+        clear_percent=statistics.clear_percent if statistics else 0.0,
+        pixels_by_clear_days=statistics.pixels_by_clear_days if statistics else {},
         warnings=tuple(kept.warnings),
-        request_json=request_to_json(request),
+        request_json=request_to_json(replace(request, dry_run=False)),
         versions=versions(),
         attribution=attribution(profile, plan.scenes),
         license=profile.license,
         seconds=kept.seconds,
+        estimate="" if statistics else inputs.estimate.in_words(),
+        lost=_losses(statistics.lost if statistics else ()),
     )
+
+
+def _masked_in_words(profile: CollectionProfile, recipe: Recipe) -> tuple[str, ...]:
+    """What is left out as cloud."""
+    words = [profile.mask.classes[number] for number in recipe.masked_classes or ()]
+    if recipe.mask_buffer > 0:
+        words.append(f"and what is within {recipe.mask_buffer:g} m of these")
+    return tuple(words)
 
 
 def _area_in_words(area: AreaOfInterest, is_clipped: bool) -> str:
@@ -90,16 +112,21 @@ def _area_in_words(area: AreaOfInterest, is_clipped: bool) -> str:
     )
 
 
-def _days(plan: CompositePlan, statistics: RunStatistics) -> tuple[ReportDay, ...]:
-    area_pixels = max(statistics.area_pixels, 1)
+def _days(plan: CompositePlan, statistics: RunStatistics | None) -> tuple[ReportDay, ...]:
     return tuple(
         ReportDay(
             day=day.day,
             scenes=tuple(_scene(scene) for scene in day.scenes),
-            clear_percent=100 * statistics.clear_pixels.get(day.day, 0) / area_pixels,
+            clear_percent=_clear_percent(day.day, statistics),
         )
         for day in plan.days
     )
+
+
+def _clear_percent(day: date, statistics: RunStatistics | None) -> float | None:
+    if statistics is None:
+        return None
+    return 100 * statistics.clear_pixels.get(day, 0) / max(statistics.area_pixels, 1)
 
 
 def _scene(scene: Scene) -> ReportScene:
@@ -109,16 +136,32 @@ def _scene(scene: Scene) -> ReportScene:
         id=scene.id,
         moment=scene.moment,
         platform=str(properties.get("platform") or ""),
-        tile=str(properties.get("grid:code") or properties.get("mgrs:grid_square") or ""),
+        tile=scene_tile(scene.id, properties) or "",
         cloud_cover=float(cloud_cover) if isinstance(cloud_cover, (int, float)) else None,
         encoding=scene.encoding,
     )
 
 
+def _losses(lost: Iterable[LostFile]) -> tuple[ReportLoss, ...]:
+    return tuple(
+        ReportLoss(
+            day=file.loss.day,
+            scene=file.loss.scene,
+            band=file.loss.band,
+            blocks=file.blocks,
+            reason=file.loss.reason,
+            file=file.loss.file,
+        )
+        for file in lost
+    )
+
+
 def _unused(inputs: CompositeInputs) -> tuple[UnusedScenes, ...]:
-    unused = [UnusedScenes(drop.reason, drop.count) for drop in inputs.found.dropped]
+    unused = [
+        UnusedScenes(drop.reason, drop.count, drop.ids) for drop in inputs.to_read.found.dropped
+    ]
     for reason, ids in (
-        ("A band that is needed is missing", inputs.incomplete),
+        ("A band that is needed, the time or the offset is missing", inputs.to_read.incomplete),
         ("No pixel in the area", inputs.plan.outside),
     ):
         if ids:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...bridge.indices import read_layers
@@ -39,6 +40,6 @@ def choose_output_bands(
     ]
 
 
-def source_bands(bands: list[OutputBand]) -> tuple[str, ...]:
+def source_bands(bands: Iterable[OutputBand]) -> tuple[str, ...]:
     """The source bands that are needed for ``bands``, each once."""
     return tuple(dict.fromkeys(name for band in bands for name in band.source_bands))

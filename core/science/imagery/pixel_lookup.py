@@ -44,6 +44,12 @@ class PixelLookup:
         inside_columns = (self.columns >= 0) & (self.columns < width)
         return inside_rows & inside_columns
 
+    @cached_property
+    def is_all_inside(self) -> bool:
+        """Whether the source has a pixel everywhere."""
+        return bool(self.inside.all())
+
+    @cached_property
     def window(self) -> tuple[slice, slice] | None:
         """The rows and columns of the source that are needed, or None where it has none."""
         inside = self.inside

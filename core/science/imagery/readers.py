@@ -1,81 +1,50 @@
-"""Threads that read, and the files they keep open."""
+"""Threads that read and threads that compute, and the files they share."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-import rasterio
+from ..access.access import Access
+from .files.processor_places import ProcessorPlaces
+from .files.raster_files import RasterFiles
 
 Found = TypeVar("Found")
 
-# Below what macOS lets a process open (256), with room for all else.
-MOST_OPEN_FILES = 128
+# The work waits on the network, not on the processor.
+READS_IN_FLIGHT = 32
 
+# Threads that compute beside one for each processor: some are about to ask for more bytes.
+SPARE_PLACES = 2
 
-class OpenFiles:
-    """Open raster files, lent to one thread at a time and kept for the next.
-
-    A block needs the same files as the block before: opening one again costs a request or two
-    over a network. The files used longest ago are closed first.
-    """
-
-    def __init__(self, most: int = MOST_OPEN_FILES) -> None:
-        self._most = most
-        self._idle: OrderedDict[int, tuple[Any, rasterio.DatasetReader]] = OrderedDict()
-        self._numbers = 0
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def lend(
-        self, key: Any, open_file: Callable[[], rasterio.DatasetReader]
-    ) -> Iterator[rasterio.DatasetReader]:
-        """The file of ``key``, opened by ``open_file`` unless one is idle.
-
-        A file that was read with an error is closed, not kept.
-        """
-        dataset = self._take(key) or open_file()
-        try:
-            yield dataset
-        except BaseException:
-            dataset.close()
-            raise
-        self._keep(key, dataset)
-
-    def close(self) -> None:
-        """Close all idle files."""
-        with self._lock:
-            idle, self._idle = self._idle, OrderedDict()
-        for _, dataset in idle.values():
-            dataset.close()
-
-    def _take(self, key: Any) -> rasterio.DatasetReader | None:
-        with self._lock:
-            for number, (own, _) in self._idle.items():
-                if own == key:
-                    return self._idle.pop(number)[1]
-        return None
-
-    def _keep(self, key: Any, dataset: rasterio.DatasetReader) -> None:
-        with self._lock:
-            self._numbers += 1
-            self._idle[self._numbers] = (key, dataset)
-            surplus = self._idle.popitem(last=False) if len(self._idle) > self._most else None
-        if surplus:
-            surplus[1][1].close()
+# Of tiles that more than one block needs; the tiles of a mask are larger than a block.
+TILE_CACHE_BYTES = 128 * 1024**2
 
 
 class Readers:
-    """A number of reading threads, and the files they keep open; closes both on leaving."""
+    """A number of reading threads, one that computes for each processor, and the files read.
 
-    def __init__(self, threads: int) -> None:
-        self.files = OpenFiles()
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="read")
+    Leaving it ends them all. ``scratch`` is a folder for files whose servers send no parts of
+    them. ``access`` has the keys of servers that want some.
+    """
+
+    def __init__(
+        self,
+        threads: int,
+        scratch: Path,
+        cache_bytes: int = TILE_CACHE_BYTES,
+        access: Access | None = None,
+    ) -> None:
+        self.access = access or Access()
+        self.files = RasterFiles(threads, scratch, cache_bytes, self.access)
+        self._places = ProcessorPlaces((os.cpu_count() or 1) + SPARE_PLACES)
+        self._reading = ThreadPoolExecutor(threads, thread_name_prefix="read")
+        self._computing = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="compute")
 
     def __enter__(self) -> Readers:
         return self
@@ -86,9 +55,31 @@ class Readers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=error is not None)
+        self.close(cancel=error is not None)
+
+    def close(self, cancel: bool) -> None:
+        """End the threads, with ``cancel`` before they have done what was not begun."""
+        if cancel:
+            self.files.stop_waiting()
+        for threads in (self._reading, self._computing):
+            threads.shutdown(wait=True, cancel_futures=cancel)
         self.files.close()
 
-    def map(self, function: Callable[..., Found], *arguments: Iterable[Any]) -> Iterator[Found]:
-        """``function`` of each set of arguments, run in the threads, in the arguments' order."""
-        return self._threads.map(function, *arguments)
+    def map(
+        self,
+        function: Callable[..., Found],
+        *arguments: Iterable[Any],
+        at_once: int = READS_IN_FLIGHT,
+    ) -> Iterator[Found]:
+        """``function`` of each set of arguments, run by ``at_once`` reading threads, in order."""
+        room = threading.Semaphore(at_once)
+
+        def run(*own: Any) -> Found:
+            with room, self._places.taken():
+                return function(*own)
+
+        return self._reading.map(run, *arguments)
+
+    def compute(self, function: Callable[..., Found], *arguments: Iterable[Any]) -> Iterator[Found]:
+        """``function`` of each set of arguments, run by the computing threads, in order."""
+        return self._computing.map(function, *arguments)

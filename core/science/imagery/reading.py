@@ -2,161 +2,129 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
-import rasterio
 from odc.geo.geobox import GeoBox
-from rasterio.errors import RasterioError
-from rasterio.windows import Window
 
-from ...bridge.errors import ReadError
-from .pixel_lookup import PixelLookup, look_up_pixels, source_pixels_per_pixel
-from .readers import OpenFiles
+from .files.raster_file import RasterFile, Window, read_error
+from .files.raster_files import RasterFiles
+from .pixel_lookup import EDGE_TOLERANCE, PixelLookup, look_up_pixels, source_pixels_per_pixel
 from .scene import SourceBand
-
-# GDAL finds a format by a file's content, and some formats name further files to open: an address
-# that ends in .tif must not bring those in.
-RASTER_DRIVER = "GTiff"
 
 # A file without the overview that the output's pixels ask for is read in strips: never more
 # than this many of its pixels at once, in pixels of the block.
 MOST_PIXELS_AT_ONCE = 4
 
-GDAL_OPTIONS = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_NUM_THREADS": 1,
-    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    "GDAL_HTTP_CONNECTTIMEOUT": 20,
-    "GDAL_HTTP_LOW_SPEED_TIME": 30,
-    "GDAL_HTTP_LOW_SPEED_LIMIT": 100,
-    "GDAL_HTTP_MAX_RETRY": 5,
-    "GDAL_HTTP_RETRY_DELAY": 0.5,
-    "GDAL_PAM_ENABLED": "NO",
-}
-
-
-@contextmanager
-def gdal_options() -> Iterator[None]:
-    """GDAL's settings for reading, in this thread."""
-    with rasterio.Env(**GDAL_OPTIONS):
-        yield
-
-
-def read_geobox(source: SourceBand) -> GeoBox:
-    """The pixel grid that the file itself tells.
-
-    Raises:
-        ReadError: the file cannot be opened, or has no CRS.
-    """
-    with _open(source.href) as dataset:
-        return _geobox(dataset, source.href)
-
 
 class BlockReader:
     """Reads any number of files onto the pixels of one block; for use by several threads."""
 
-    def __init__(self, block: GeoBox, files: OpenFiles) -> None:
-        self._block = block
+    def __init__(self, block: GeoBox, files: RasterFiles, whole: GeoBox | None = None) -> None:
+        """``whole`` is the raster that ``block`` is a part of, if all of it will be read."""
+        self.block = block
+        self._whole = whole
         self._files = files
         self._lookups: dict[GeoBox, PixelLookup] = {}
         self._lock = threading.Lock()
+
+    def padded(self, rows: int, columns: int) -> BlockReader:
+        """A reader of the block and so many rows and columns around it."""
+        whole = self._whole and self._whole.pad(columns, rows)
+        return BlockReader(self.block.pad(columns, rows), self._files, whole)
 
     def read(self, source: SourceBand) -> tuple[np.ndarray, np.ndarray] | None:
         """The block's pixels in the file's own dtype, and where they are valid.
 
         Returns:
-            (height, width) values and (height, width) bool that is False outside the file and at
-            nodata; None where the file has no pixel in the block.
+            (height, width) values, not to be written to, and (height, width) bool that is False
+            outside the file and at nodata; None where the file has no pixel in the block.
 
         Raises:
             ReadError: the file cannot be opened or read.
         """
-        with gdal_options(), self._lend(source.href) as dataset:
-            grid = _geobox(dataset, source.href)
-            level = _overview_level(dataset.overviews(1), grid, self._block)
-            if level is None:
-                return self._read(dataset, grid, source)
-        with gdal_options(), self._lend(source.href, overview_level=level) as dataset:
-            return self._read(dataset, _geobox(dataset, source.href), source)
-
-    def _lend(self, href: str, **options: int) -> AbstractContextManager[rasterio.DatasetReader]:
-        return self._files.lend((href, *options.values()), lambda: _open(href, **options))
-
-    def _read(
-        self, dataset: rasterio.DatasetReader, grid: GeoBox, source: SourceBand
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        lookup = self._lookup(grid)
-        try:
-            values = _read_pixels(dataset, lookup)
-        except RasterioError as error:
-            raise _read_error(source.href, error) from error
+        file = self._files.open(source.href)
+        level = choose_level(file.levels, self.block)
+        lookup = self._lookup(file.levels[level])
+        whole = _window_of(self._whole, file.levels[level])
+        values = _read_pixels(file, level, lookup, whole)
         if values is None:
             return None
-        return values, lookup.inside & is_data(values, source.nodata)
+        if values.dtype.kind == "c":
+            raise read_error(source.href, "its numbers are complex")
+        valid = is_data(values, source.nodata)
+        # A mask's pixel without a class may count as clear: there the item alone is believed.
+        if not source.is_mask and file.nodata != source.nodata:
+            valid &= is_data(values, file.nodata)
+        return values, valid if lookup.is_all_inside else lookup.inside & valid
 
     def _lookup(self, grid: GeoBox) -> PixelLookup:
         with self._lock:
             if grid not in self._lookups:
-                self._lookups[grid] = look_up_pixels(self._block, grid)
+                self._lookups[grid] = look_up_pixels(self.block, grid)
             return self._lookups[grid]
 
 
-def _read_pixels(dataset: rasterio.DatasetReader, lookup: PixelLookup) -> np.ndarray | None:
-    """(height, width) values of band 1, anything outside of the file; None where all is outside."""
-    window = lookup.window()
+def _window_of(raster: GeoBox | None, level: GeoBox) -> Window:
+    """The window of a level that a raster lies in; all of it where that is not easily known."""
+    height, width = level.shape
+    if raster is None or raster.crs != level.crs:
+        return slice(0, height), slice(0, width)
+    to_level = ~level.transform * raster.transform
+    corners = [to_level * (x, y) for x in (0, raster.shape[1]) for y in (0, raster.shape[0])]
+    columns, rows = (np.array(side) for side in zip(*corners, strict=True))
+    return _whole_pixels(rows, height), _whole_pixels(columns, width)
+
+
+def _whole_pixels(positions: np.ndarray, length: int) -> slice:
+    start = math.floor(positions.min() + EDGE_TOLERANCE)
+    stop = math.ceil(positions.max() - EDGE_TOLERANCE)
+    return slice(max(start, 0), min(stop, length))
+
+
+def _read_pixels(
+    file: RasterFile, level: int, lookup: PixelLookup, whole: Window
+) -> np.ndarray | None:
+    """(height, width) values, anything outside of the file; None where all is outside."""
+    window = lookup.window
     if window is None:
         return None
     rows, columns = window
     size = (rows.stop - rows.start) * (columns.stop - columns.start)
     if size <= MOST_PIXELS_AT_ONCE * lookup.inside.size or len(lookup.rows) == 1:
-        pixels = dataset.read(1, window=Window.from_slices(rows, columns))
-        return lookup.take(pixels, window)
-    values = np.zeros(lookup.inside.shape, dataset.dtypes[0])
+        return lookup.take(file.read(level, window, whole), window)
+    values: np.ndarray | None = None
     for block_rows, half in lookup.halves():
-        found = _read_pixels(dataset, half)
+        found = _read_pixels(file, level, half, whole)
         if found is not None:
+            if values is None:
+                values = np.zeros(lookup.inside.shape, found.dtype)
             values[block_rows] = found
     return values
 
 
 def is_data(values: np.ndarray, nodata: float | None) -> np.ndarray:
     """Where ``values`` are not ``nodata``; in floats, NaN is never data."""
-    data = np.ones(values.shape, bool) if nodata is None else values != nodata
     if values.dtype.kind == "f":
-        data &= ~np.isnan(values)
-    return np.asarray(data)
+        data = ~np.isnan(values)
+        return np.asarray(data if nodata is None else data & (values != nodata))
+    limits = np.iinfo(values.dtype)
+    if nodata is None or not float(nodata).is_integer() or not limits.min <= nodata <= limits.max:
+        return np.ones(values.shape, bool)
+    return np.asarray(values != values.dtype.type(int(nodata)))
 
 
-def _overview_level(factors: list[int], grid: GeoBox, block: GeoBox) -> int | None:
-    """The coarsest overview whose pixels are no larger than the block's, None for the full file.
+def choose_level(levels: tuple[GeoBox, ...], block: GeoBox) -> int:
+    """The coarsest level whose pixels are no larger than the block's; 0, full resolution, if none.
 
-    ``factors`` are the overviews' decimation factors, ascending.
+    GDAL and odc-stac choose alike, by an overview's decimation factor as a whole number.
     """
+    full = levels[0]
     # Metres of two CRSs are not quite equally long; in one CRS only rounding is forgiven.
-    tolerance = 1 + 1e-6 if block.crs == grid.crs else 1.01
-    most = source_pixels_per_pixel(block, grid) * tolerance
-    fitting = [level for level, factor in enumerate(factors) if factor <= most]
-    return fitting[-1] if fitting else None
-
-
-def _geobox(dataset: rasterio.DatasetReader, href: str) -> GeoBox:
-    if dataset.crs is None:
-        raise ReadError(f"{href} has no CRS, so its place is unknown; leave its scene out.")
-    return GeoBox.from_rio(dataset)
-
-
-def _open(href: str, **options: int) -> rasterio.DatasetReader:
-    try:
-        return rasterio.open(href, driver=RASTER_DRIVER, sharing=False, **options)
-    except RasterioError as error:
-        raise _read_error(href, error) from error
-
-
-def _read_error(href: str, error: Exception) -> ReadError:
-    return ReadError(
-        f"{href} cannot be read ({error}); check the connection and that the file is there, or "
-        "leave its scene out."
-    )
+    tolerance = 1 + 1e-6 if block.crs == full.crs else 1.01
+    most = source_pixels_per_pixel(block, full) * tolerance
+    factors = [round(full.shape[1] / level.shape[1]) for level in levels]
+    fitting = [number for number, factor in enumerate(factors) if factor <= most]
+    # Overviews that were made one after the other may lie in any order.
+    return max(fitting, key=factors.__getitem__, default=0)

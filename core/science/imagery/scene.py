@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import pystac
 import shapely
-from affine import Affine
-from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
-from pyproj.exceptions import CRSError
 from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
 from ...bridge.errors import InvalidRequestError
 from ...bridge.profiles import CollectionProfile
+from ..antimeridian import split_at_antimeridian, take_shorter_way
+from .item_encoding import asset_nodata, data_type, tell_encoding
+from .item_grid import item_grid
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,9 @@ class SourceBand:
 
     reflectance = pixel * scale + offset. ``nodata`` None means that every pixel is one.
     ``geobox`` is the pixel grid that the item tells, or None where it tells none; ``data_type``
-    the file's dtype by STAC's name, empty where the item does not tell.
+    the file's dtype by STAC's name, empty where the item does not tell. ``is_mask`` says that the
+    pixels are classes or bits. ``is_bits`` is for a mask whose pixels are sets of bits; such a
+    pixel is no data where it has all the bits of ``nodata``.
     """
 
     href: str
@@ -36,6 +37,8 @@ class SourceBand:
     offset: float
     geobox: GeoBox | None
     data_type: str = ""
+    is_bits: bool = False
+    is_mask: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,140 +69,122 @@ def read_scenes(
     bands: Iterable[str],
     with_mask: bool,
 ) -> tuple[list[Scene], list[str]]:
-    """The scenes of ``items``, and the ids of items that lack an asset that is needed.
+    """The scenes of ``items``, and the ids of items that cannot be used.
+
+    Such an item lacks an asset that is needed, a time, or every word on what its offset is.
 
     Raises:
-        InvalidRequestError: no item has the assets that are needed.
+        InvalidRequestError: no item can be used.
     """
     wanted = tuple(bands)
     scenes, incomplete = [], []
     first_missing = ""
     for item in items:
-        needed = [profile.bands[band].asset for band in wanted]
-        needed += [profile.mask.asset] if with_mask else []
-        missing = [asset for asset in needed if asset not in item.assets]
-        if missing or item.datetime is None:
+        missing = _missing(item, profile, wanted, with_mask)
+        if missing:
             incomplete.append(item.id)
-            first_missing = first_missing or (missing[0] if missing else "datetime")
+            first_missing = first_missing or missing
         else:
             scenes.append(_read_scene(item, profile, wanted, with_mask))
     if incomplete and not scenes:
         raise InvalidRequestError(
-            f"None of the {len(incomplete)} scenes has the asset {first_missing!r} of "
-            f"{profile.id}; choose the COLLECTION that these scenes belong to, or other BANDS."
+            f"None of the {len(incomplete)} scenes has {first_missing} of {profile.id}; choose the "
+            "COLLECTION that these scenes belong to, or other BANDS."
         )
     return scenes, incomplete
+
+
+def _missing(
+    item: pystac.Item, profile: CollectionProfile, bands: tuple[str, ...], with_mask: bool
+) -> str:
+    """What the item lacks, empty where it has all that is needed."""
+    needed = [profile.bands[band].asset for band in bands]
+    needed += [profile.mask.asset] if with_mask else []
+    for name in needed:
+        if name not in item.assets:
+            return f"the asset {name!r}"
+    if _moment(item) is None:
+        return "the time"
+    assets = (item.assets[profile.bands[band].asset] for band in bands)
+    if any(tell_encoding(item, asset, profile) is None for asset in assets):
+        return "the offset or the processing baseline"
+    return ""
+
+
+def _moment(item: pystac.Item) -> datetime | None:
+    """When it was taken, in UTC: ``datetime``, else the beginning of the interval."""
+    moment = item.datetime or item.common_metadata.start_datetime
+    if moment is None or moment.tzinfo is None:
+        return moment and moment.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc)
 
 
 def _read_scene(
     item: pystac.Item, profile: CollectionProfile, bands: tuple[str, ...], with_mask: bool
 ) -> Scene:
-    assert item.datetime is not None  # nosec B101: read_scenes leaves the others out
-    sources = {band: _read_band(item, profile.bands[band].asset, profile) for band in bands}
-    mask = None
-    if with_mask:
-        asset = item.assets[profile.mask.asset]
-        nodata = _nodata(asset, profile.mask.nodata)
-        mask = SourceBand(_href(asset), nodata, 1.0, 0.0, _geobox(item, asset))
+    moment = _moment(item)
+    assert moment is not None  # nosec B101: read_scenes leaves the others out
+    footprint = _footprint(item)
+    sources = {
+        band: _read_band(item, item.assets[profile.bands[band].asset], profile, footprint)
+        for band in bands
+    }
+    mask = _read_mask(item, profile, footprint) if with_mask else None
     return Scene(
         id=item.id,
-        moment=item.datetime,
-        footprint=_footprint(item),
-        bands=sources,
+        moment=moment,
+        footprint=footprint,
+        bands={band: source for band, (source, _) in sources.items()},
         mask=mask,
-        encoding=_encoding_in_words(item, profile, sources),
+        encoding="; ".join(dict.fromkeys(words for _, words in sources.values())),
         properties=item.properties,
     )
 
 
 def _footprint(item: pystac.Item) -> BaseGeometry:
-    """The item's geometry, empty where it has none that can be read."""
+    """The item's geometry, split at 180 degrees; empty where it has none that can be read."""
     try:
-        return shapely.make_valid(shapely.geometry.shape(item.geometry))
+        footprint = shapely.geometry.shape(item.geometry)
+        return shapely.make_valid(split_at_antimeridian(take_shorter_way(footprint)))
     except (ShapelyError, AttributeError, KeyError, TypeError, ValueError, IndexError):
         return shapely.Polygon()
 
 
-def _read_band(item: pystac.Item, name: str, profile: CollectionProfile) -> SourceBand:
-    asset = item.assets[name]
-    scale, offset = _factor(asset, "scale"), _factor(asset, "offset")
-    if _offset_was_applied(item, profile):
-        offset = 0.0
+def _read_band(
+    item: pystac.Item, asset: pystac.Asset, profile: CollectionProfile, footprint: BaseGeometry
+) -> tuple[SourceBand, str]:
+    """The band, and in words where its scale and offset come from."""
+    encoding = tell_encoding(item, asset, profile)
+    assert encoding is not None  # nosec B101: read_scenes leaves the others out
+    band = SourceBand(
+        href=_href(asset),
+        nodata=asset_nodata(asset, profile.nodata),
+        scale=encoding.scale,
+        offset=encoding.offset,
+        geobox=item_grid(item, asset, footprint),
+        data_type=data_type(asset),
+    )
+    return band, str(encoding)
+
+
+def _read_mask(
+    item: pystac.Item, profile: CollectionProfile, footprint: BaseGeometry
+) -> SourceBand:
+    asset = item.assets[profile.mask.asset]
+    is_bits = profile.mask.kind == "bits"
+    # What bits mean is the profile's knowledge, the fill bit included.
+    nodata = profile.mask.nodata if is_bits else asset_nodata(asset, profile.mask.nodata)
     return SourceBand(
         href=_href(asset),
-        nodata=_nodata(asset, profile.nodata),
-        scale=profile.scale if scale is None else scale,
-        offset=profile.offset if offset is None else offset,
-        geobox=_geobox(item, asset),
-        data_type=str(_raster_field(asset, "data_type") or ""),
+        nodata=nodata,
+        scale=1.0,
+        offset=0.0,
+        geobox=item_grid(item, asset, footprint),
+        data_type=data_type(asset),
+        is_bits=is_bits,
+        is_mask=True,
     )
-
-
-def _offset_was_applied(item: pystac.Item, profile: CollectionProfile) -> bool:
-    return (
-        profile.offset_rule == "boa_offset_applied"
-        and item.properties.get("earthsearch:boa_offset_applied") is True
-    )
-
-
-def _encoding_in_words(
-    item: pystac.Item, profile: CollectionProfile, bands: Mapping[str, SourceBand]
-) -> str:
-    source = next(iter(bands.values()))
-    numbers = f"scale {source.scale:g}, offset {source.offset:g}"
-    if _offset_was_applied(item, profile):
-        return f"{numbers} (the pixels already have it: earthsearch:boa_offset_applied)"
-    asset = item.assets[profile.bands[next(iter(bands))].asset]
-    if _factor(asset, "scale") is None:
-        return f"{numbers} (the collection's; the item says nothing)"
-    return f"{numbers} (as the item says)"
 
 
 def _href(asset: pystac.Asset) -> str:
     return asset.get_absolute_href() or asset.href
-
-
-def _raster_field(asset: pystac.Asset, key: str) -> Any:
-    """``key`` from where STAC 1.0 (raster:bands) and 1.1 (bands, or the asset itself) put it."""
-    fields = asset.extra_fields
-    lists = [fields.get(name) for name in ("raster:bands", "bands")]
-    holders = [bands[0] for bands in lists if isinstance(bands, list) and bands]
-    for holder in (*holders, fields):
-        for name in (f"raster:{key}", key):
-            if isinstance(holder, dict) and holder.get(name) is not None:
-                return holder[name]
-    return None
-
-
-def _nodata(asset: pystac.Asset, default: float) -> float:
-    value = _raster_field(asset, "nodata")
-    if value in ("nan", "inf", "-inf"):
-        return float(value)
-    return float(value) if isinstance(value, (int, float)) else default
-
-
-def _factor(asset: pystac.Asset, key: str) -> float | None:
-    """The item's scale or offset, None where it tells none that can be used."""
-    value = _raster_field(asset, key)
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return None if key == "scale" and value == 0 else float(value)
-
-
-def _geobox(item: pystac.Item, asset: pystac.Asset) -> GeoBox | None:
-    def value(key: str) -> Any:
-        return asset.extra_fields.get(key, item.properties.get(key))
-
-    shape, transform = value("proj:shape"), value("proj:transform")
-    crs = value("proj:code") or value("proj:wkt2")
-    if crs is None and value("proj:epsg"):
-        crs = f"EPSG:{value('proj:epsg')}"
-    try:
-        height, width = (int(length) for length in shape)
-        affine = Affine(*(float(number) for number in transform[:6]))
-        if height < 1 or width < 1 or not 0 < abs(affine.determinant) < math.inf:
-            return None
-        return GeoBox((height, width), affine, CRS(crs))
-    except (CRSError, TypeError, ValueError, OverflowError):
-        # The item tells no grid, or none that makes sense: the file itself has one.
-        return None

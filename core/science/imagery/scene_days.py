@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 import numpy as np
 
+from .bits import has_all_bits_of
 from .encoding import CommonEncoding
 from .reading import BlockReader
 from .scene import Scene, SourceBand
@@ -55,11 +56,14 @@ def read_day(
     """
     values: np.ndarray | None = None
     valid = np.zeros(wanted.shape, bool)
+    sources = tuple(sources)
     for source in sources:
         read = reader.read(source)
         if read is None:
             continue
         found, found_valid = read
+        if source.is_bits and source.nodata is not None:
+            found_valid = found_valid & ~has_all_bits_of(found, int(source.nodata))
         if encoding is not None:
             found = encoding.hold(found, source)
         if values is None:
@@ -68,6 +72,6 @@ def read_day(
             new = found_valid & ~valid
             values = np.where(new, found, values)
             valid = valid | new
-        if valid[wanted].all():
+        if source is not sources[-1] and not (wanted & ~valid).any():
             break
     return None if values is None else (values, valid)

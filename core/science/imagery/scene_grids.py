@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from odc.geo.geobox import GeoBox
 
-from .reading import gdal_options, read_geobox
+from ...bridge.errors import ReadError
+from .files.raster_files import RasterFiles
+from .losses import Loss, loss_of, mostly_unreadable
+from .readers import Readers
 from .scene import Scene
 
 
-def with_grids(scene: Scene) -> Scene:
+def locate_scenes(
+    scenes: Sequence[Scene], readers: Readers, skips_unreadable: bool
+) -> tuple[list[Scene], list[Loss]]:
+    """The scenes with the grid of each band, and what is lost of those whose grid cannot be read.
+
+    Raises:
+        ReadError: one cannot be read and is not to be skipped, or most cannot be read.
+    """
+
+    def locate(scene: Scene) -> Scene | Loss:
+        try:
+            return with_grids(scene, readers.files)
+        except ReadError as error:
+            if not skips_unreadable:
+                raise
+            return loss_of(scene.moment.date(), [scene], error)
+
+    found = list(readers.map(locate, scenes))
+    losses = [loss for loss in found if isinstance(loss, Loss)]
+    if 2 * len(losses) > len(scenes):
+        raise mostly_unreadable(len(losses), len(scenes), losses)
+    return [scene for scene in found if isinstance(scene, Scene)], losses
+
+
+def with_grids(scene: Scene, files: RasterFiles) -> Scene:
     """The scene with the grid of each band.
 
     Raises:
@@ -18,11 +46,10 @@ def with_grids(scene: Scene) -> Scene:
     """
     if all(source.geobox is not None for source in scene.bands.values()):
         return scene
-    with gdal_options():
-        bands = {
-            name: source if source.geobox else replace(source, geobox=read_geobox(source))
-            for name, source in scene.bands.items()
-        }
+    bands = {
+        name: source if source.geobox else replace(source, geobox=files.open(source.href).levels[0])
+        for name, source in scene.bands.items()
+    }
     return replace(scene, bands=bands)
 
 

@@ -25,10 +25,10 @@ from .documents import (
     item_document,
 )
 from .rasters import write_scene, write_truth
-from .scenes import SEED, Pass, SceneMaker, passes_of_the_year
+from .scenes import SEED, Pass, SceneMaker, choose_passes
 from .tiles import make_tiles
 
-FEWEST_DAYS, MOST_DAYS = 12, 73
+FEWEST_DAYS, MOST_DAYS = 12, 146  # of two years
 CATALOG_FILE, AREA_FILE, TRUTH_FOLDER = "catalog.json", "area.geojson", "truth"
 OWN_ENTRIES = {CATALOG_FILE, AREA_FILE, TRUTH_FOLDER, COLLECTION_ID}
 
@@ -89,7 +89,7 @@ def write_catalog(folder: Path, days: int, reporter: Reporter) -> None:
     reporter.progress(0, "Inventing land and clouds")
     tiles = make_tiles()
     clouds = Clouds(SEED)
-    passes = passes_of_the_year(days)
+    passes = choose_passes(days)
     (folder / TRUTH_FOLDER).mkdir()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         makers = list(threads.map(lambda tile: SceneMaker(tile, clouds), tiles))

@@ -1,4 +1,4 @@
-"""The acquisitions of the invented year, and what a sensor sees on each of them."""
+"""The acquisitions of the invented years, and what a sensor sees on each of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SWATH_EDGES = {-1: 1500, 1: -1800}
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass of the satellite: which of the year (0 to 72), when, and the clouds' share.
+    """One pass of the satellite: which since the first (0), when, and the clouds' share.
 
     ``swath_edge`` says which side of a slanted line the swath covers: -1 west, 1 east, 0 all.
     """
@@ -78,9 +78,13 @@ class Scene:
         return f"SAMPLE_{platform}_T{self.tile.name}_{self.time:%Y%m%dT%H%M%S}_L2A"
 
 
-def passes_of_the_year(days: int) -> list[Pass]:
-    """``days`` passes (12 to 73), evenly over the year, some clear and some all but covered."""
-    numbers = [round(step * (PASSES_A_YEAR - 1) / (days - 1)) for step in range(days)]
+def choose_passes(days: int) -> list[Pass]:
+    """``days`` passes (12 or more), some clear and some all but covered.
+
+    Up to 73 lie evenly over 2024, which has no more; further ones go on after it.
+    """
+    last = max(days, PASSES_A_YEAR) - 1
+    numbers = [round(step * last / (days - 1)) for step in range(days)]
     # Multiples of the golden ratio, by rank: clear and cloudy days are even in every season.
     ranks = np.argsort(np.argsort(np.arange(days) * 0.6180339887 % 1)) / (days - 1)
     return [_make_pass(number, float(rank)) for number, rank in zip(numbers, ranks, strict=True)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...bridge.series_recipe import SeriesRecipe
 from .series import Observations, Series
 
 
@@ -44,10 +45,33 @@ class Chart:
 
 
 def site_labels(chart: Chart) -> dict[str, str]:
-    """A label for each site by its id, in order: its name, with the id where names are alike."""
-    names = {one.site_id: " ".join(one.site.split()) for one in chart.series}
+    """A label for each site by its id, in order: its name, with the id where names are alike.
+
+    A name that is only a number, as a feature's id is, says that it is a site's.
+    """
+    names = {one.site_id: _name_or_number(one) for one in chart.series}
     counts = Counter(names.values())
     return {
-        site_id: name if name and counts[name] == 1 else f"{name} ({site_id})".strip()
+        site_id: name if counts[name] == 1 else f"{name} ({site_id})"
         for site_id, name in names.items()
     }
+
+
+def recipe_in_words(recipe: SeriesRecipe) -> str:
+    """How the line was made, in a sentence: ``Steps of 5 days, gaps filled, mean of 3 steps.``"""
+    gaps = "gaps left open"
+    if recipe.fill != "none" or recipe.smooth == "whittaker":
+        gaps = f"gaps up to {recipe.max_gap} days filled" if recipe.max_gap else "gaps filled"
+    smooth = {
+        "none": "not smoothed",
+        "rolling": f"mean of {recipe.window} steps",
+        "savgol": f"Savitzky-Golay of {recipe.window} steps and order {recipe.order}",
+        "whittaker": f"Whittaker with lambda {recipe.penalty:g}",
+    }[recipe.smooth]
+    days = "1 day" if recipe.step == 1 else f"{recipe.step} days"
+    return f"Steps of {days}, {gaps}, {smooth}."
+
+
+def _name_or_number(one: ChartedSeries) -> str:
+    name = " ".join(one.site.split()) or one.site_id
+    return f"Site {name}" if name.isdecimal() else name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -58,12 +59,13 @@ def draw_chart(chart: Chart) -> Figure:
     size = (10, 5) if len(panels) < 2 else (4.6 * columns, 2.9 * rows + 1)
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    # A value axis means the same everywhere only where all panels show the same index.
-    same_index = len({one.index for one in panels}) == 1
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=same_index)
+    shared = _shared_values(panels, columns)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=shared)
     labels = site_labels(chart)
-    for axes, one in zip(grid.flat, panels, strict=False):
+    for number, (axes, one) in enumerate(zip(grid.flat, panels, strict=False)):
         _draw_series(axes, one, labels[one.site_id])
+        if shared != "all" or number % columns == 0:
+            axes.set_ylabel(one.index, fontsize=9)
     for axes in grid.flat[: len(panels)]:
         axes.xaxis.set_visible(any(one.observations.times.size for one in panels))
     for axes in grid.flat[len(panels) :]:
@@ -79,6 +81,16 @@ def _column_count(panels: tuple[ChartedSeries, ...]) -> int:
     if 1 < indices <= PANELS_IN_A_ROW:
         return indices
     return {0: 1, 1: 1, 2: 2, 4: 2}.get(len(panels), PANELS_IN_A_ROW)
+
+
+def _shared_values(
+    panels: tuple[ChartedSeries, ...], columns: int
+) -> Literal["all", "col", "none"]:
+    """Which panels share their axis of values: those that show the same index."""
+    indices = len({one.index for one in panels})
+    if indices < 2:
+        return "all"
+    return "col" if indices == columns else "none"
 
 
 def _draw_series(axes: Axes, one: ChartedSeries, label: str) -> None:
@@ -108,7 +120,6 @@ def _draw_series(axes: Axes, one: ChartedSeries, label: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     # Names may hold a $, which would otherwise begin a formula.
     axes.set_title(_short(label), fontsize=9, loc="left", parse_math=False)
-    axes.set_ylabel(one.index, fontsize=9)
     axes.tick_params(labelsize=8)
 
 
@@ -132,7 +143,6 @@ def _show_dates_in_each_column(grid: np.ndarray, panels: int) -> None:
 
 
 def _write_around(figure: Figure, chart: Chart, panels: int) -> None:
-    figure.suptitle(_short(chart.title, 100), fontsize=12, x=0.01, ha="left", parse_math=False)
     others = len(chart.series) - panels
     unseen_sites = chart.site_count - len({one.site_id for one in chart.series})
     more = f"{others:,} more series are not drawn" if others else ""
@@ -140,7 +150,13 @@ def _write_around(figure: Figure, chart: Chart, panels: int) -> None:
         more = f"{chart.site_count:,} sites, of which the first are drawn"
     words = [_short(text, 150) for text in (chart.description, more, *chart.notes[:1]) if text]
     figure.supxlabel("\n".join(words), fontsize=8, x=0.01, ha="left", parse_math=False)
-    figure.legend(handles=_legend(), loc="outside upper right", ncols=4, fontsize=7, frameon=False)
+    # The title is the legend's, which so keeps clear of it however long it is.
+    legend = figure.legend(
+        handles=_legend(), title=" ", loc="outside upper left", alignment="left", ncols=4,
+        fontsize=8, title_fontsize=12, frameon=False, borderpad=0.2,
+    )  # fmt: skip
+    legend.get_title().set_parse_math(False)
+    legend.get_title().set_text(_short(chart.title, 100))
 
 
 def _legend() -> list[Line2D]:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...bridge.credentials import Credentials
 from ...bridge.request import TimeSeriesRequest
 from ...bridge.series_recipe import check_series_recipe
-from ..imagery.readers import Readers
+from ..access.access import open_access
+from ..cluster.choice import chosen_cluster
+from ..imagery.estimate import DRY_RUN_IS_OVER
+from ..imagery.losses import LossTally, LostFile, losses_in_words
+from ..imagery.readers import READS_IN_FLIGHT, Readers
 from ..reporter import Reporter, StageProgress
 from ..whole_file import whole_file
-from .chart import Chart, ChartedSeries
+from .chart import Chart, ChartedSeries, recipe_in_words
+from .coverage import clear_day_warnings
 from .inputs import TimeSeriesInputs, prepare_time_series
 from .observing import BlockObservations, observe_blocks
 from .series import Observations, Series, make_series
@@ -30,12 +38,19 @@ from .tables import (
     site_rows,
     write_table,
 )
+from .workload import estimate_time_series
+
+if TYPE_CHECKING:
+    from ..cluster.task_window import Cluster
 
 MOST_CHARTED_SITES = 500
 
 
 def run_time_series(
-    request: TimeSeriesRequest, reporter: Reporter, scratch: Path
+    request: TimeSeriesRequest,
+    reporter: Reporter,
+    scratch: Path,
+    credentials: Credentials | None = None,
 ) -> dict[str, object]:
     """Make the series that ``request`` asks for; the algorithm's outputs by name.
 
@@ -43,16 +58,24 @@ def run_time_series(
         FairweatherError: of any type, before an output appears.
     """
     check_series_recipe(request.recipe)
-    inputs = prepare_time_series(request, reporter)
-    with Readers(inputs.reads_at_once) as readers:
-        found = _observe(inputs, reporter, readers)
+    access = open_access(request.search, credentials)
+    with (
+        chosen_cluster(request, reporter) as cluster,
+        Readers(READS_IN_FLIGHT, scratch, access=access) as readers,
+    ):
+        inputs = prepare_time_series(request, reporter, readers)
+        reporter.message(estimate_time_series(inputs, request).in_words())
+        if request.dry_run:
+            reporter.progress(100, DRY_RUN_IS_OVER)
+            reporter.message(DRY_RUN_IS_OVER)
+            return {"SITE_COUNT": len(inputs.sites)}
+        found, lost = _observe(inputs, reporter, readers, cluster)
+    lost_in_words = losses_in_words(lost, "site block")
+    for sentence in lost_in_words:
+        reporter.warning(sentence)
+    inputs = replace(inputs, notes=(*inputs.notes, *lost_in_words))
     reporter.progress(90, "Making the series")
-    observed = sum(int(np.isfinite(one.observations.values).any()) for one in found)
-    if not observed:
-        reporter.warning(
-            "No site was clear on any day; choose more dates, a higher MAX_CLOUD or a lower "
-            "MIN_CLEAR."
-        )
+    _warn_of_gaps(inputs, found, reporter)
     _write_tables(request, found, scratch)
     if request.chart or request.chart_image:
         reporter.progress(95, "Drawing the charts")
@@ -66,23 +89,63 @@ def run_time_series(
     }
 
 
-def _observe(inputs: TimeSeriesInputs, reporter: Reporter, readers: Readers) -> list[SiteIndex]:
-    """Every index at every site, in the sites' order."""
+def _warn_of_gaps(inputs: TimeSeriesInputs, found: list[SiteIndex], reporter: Reporter) -> None:
+    clear_days: dict[int, int] = {}
+    for one in found:
+        days = int(np.isfinite(one.observations.values).sum())
+        clear_days[one.site.id] = max(days, clear_days.get(one.site.id, 0))
+    if not any(clear_days.values()):
+        reporter.warning(
+            "No site was clear on any day; choose more dates, a higher MAX_CLOUD or a lower "
+            "MIN_CLEAR."
+        )
+        return
+    for sentence in clear_day_warnings(inputs.coverage, inputs.sites, clear_days):
+        reporter.warning(sentence)
+
+
+def _observe(
+    inputs: TimeSeriesInputs, reporter: Reporter, readers: Readers, cluster: Cluster | None
+) -> tuple[list[SiteIndex], tuple[LostFile, ...]]:
+    """Every index at every site, in the sites' order, and the files that could not be read.
+
+    Raises:
+        ReadError: a file cannot be read and is not to be skipped, or too much cannot be read.
+    """
     blocks = inputs.plan.blocks
     days = sum(len(block.days) for block in blocks)
     progress = StageProgress(reporter, 10, 90, days, "Reading", "scene days")
     found: dict[tuple[int, int], SiteIndex] = {}
-    for block, observations in observe_blocks(blocks, inputs.recipe, readers, progress):
-        for index, observed in enumerate(observations):
+    losses = LossTally()
+    if cluster is None:
+        observed_blocks = observe_blocks(
+            blocks, inputs.recipe, readers, progress, inputs.reads_at_once
+        )
+    else:
+        from .on_cluster import observe_blocks_on_cluster  # noqa: PLC0415
+
+        observed_blocks = observe_blocks_on_cluster(
+            blocks,
+            inputs.recipe,
+            cluster,
+            progress,
+            days_at_once=inputs.reads_at_once,
+            access=readers.access.rules,
+        )
+    for block, observed_block in observed_blocks:
+        losses.add(len(block.days), observed_block.losses)
+        for index, observed in enumerate(observed_block.indices):
             for number, site_id in enumerate(block.site_ids):
                 found[site_id, index] = _site_index(
                     inputs, block, observed, number, inputs.recipe.indices[index].name
                 )
-    return [
+    in_order = [
         found.get((site.id, index)) or _without_scene(site, band.name)
         for site in inputs.sites
         for index, band in enumerate(inputs.recipe.indices)
     ]
+    before = tuple(LostFile(loss, len(blocks)) for loss in inputs.unreadable)
+    return in_order, before + losses.finish()
 
 
 def _site_index(
@@ -144,7 +207,7 @@ def _write_charts(
     names = ", ".join(index.name for index in inputs.recipe.indices)
     chart = Chart(
         title=f"{names}, {request.search.start} to {request.search.end}",
-        description=inputs.description,
+        description=f"{inputs.description} {recipe_in_words(request.recipe)}",
         series=tuple(
             ChartedSeries(
                 site_id=str(one.site.id),

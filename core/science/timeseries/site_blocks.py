@@ -6,6 +6,7 @@ square of pixels make a block.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from ..imagery.mask_buffer import LAST_LATITUDE, METRES_PER_DEGREE
 from ..imagery.scene import Scene
 from ..imagery.scene_days import SceneDay, group_by_solar_day
 from ..imagery.solar_day import DEGREES_PER_HOUR
@@ -50,16 +52,18 @@ class SiteBlock:
 
 @dataclass(frozen=True)
 class SitePlan:
-    """The blocks; each site's own days; the ids of sites without a scene and of tiny sites."""
+    """The blocks; the own days of each site with a scene; the ids of tiny sites."""
 
     blocks: tuple[SiteBlock, ...]
     days_by_site: Mapping[int, tuple[SceneDay, ...]]
-    without_scene: tuple[int, ...]
     smaller_than_a_pixel: tuple[int, ...]
 
 
 def plan_sites(
-    sites: Sequence[LocatedSite], scenes: Sequence[Scene], grids: Sequence[GeoBox]
+    sites: Sequence[LocatedSite],
+    scenes: Sequence[Scene],
+    grids: Sequence[GeoBox],
+    mask_buffer: float = 0.0,
 ) -> SitePlan:
     """Give each site its scenes, its grid and its block.
 
@@ -67,6 +71,7 @@ def plan_sites(
         sites: with distinct ids.
         scenes: in order of time, then id.
         grids: of each scene, the grid of the finest band asked for.
+        mask_buffer: metres around a site in which the masks of the site's days matter.
     """
     over = _scenes_over_sites(sites, scenes)
     groups: dict[tuple[GeoBox, int, int, int], list[tuple[LocatedSite, SitePixels]]] = {}
@@ -83,7 +88,11 @@ def plan_sites(
         hours = int(site.longitude / DEGREES_PER_HOUR)
         square = (int(pixels.rows[0]) // SQUARE_EDGE, int(pixels.columns[0]) // SQUARE_EDGE)
         groups.setdefault((grid, hours, *square), []).append((site, pixels))
-    blocks = [_make_block(key[0], members, days_by_site) for key, members in groups.items()]
+    ordered = sorted(groups.items(), key=lambda group: _neighbourhood(*group[0]))
+    read_by_site: Mapping[int, tuple[SceneDay, ...]] = days_by_site
+    if mask_buffer > 0:
+        read_by_site = _with_scenes_near(days_by_site, sites, scenes, mask_buffer)
+    blocks = [_make_block(key[0], members, read_by_site) for key, members in ordered]
     tiny = [
         site.id
         for members in groups.values()
@@ -93,19 +102,57 @@ def plan_sites(
     return SitePlan(
         blocks=tuple(blocks),
         days_by_site=days_by_site,
-        without_scene=tuple(site.id for site in sites if site.id not in days_by_site),
         smaller_than_a_pixel=tuple(tiny),
     )
 
 
-def _scenes_over_sites(sites: Sequence[LocatedSite], scenes: Sequence[Scene]) -> np.ndarray:
-    """(scenes, sites) bool: whether the scene's footprint touches the site."""
+def _neighbourhood(
+    grid: GeoBox, hours: int, row: int, column: int
+) -> tuple[str, float, float, int, int, int]:
+    """An order in which squares under one tile of a mask, whose pixels may be twice as large as
+    a band's, come one after the other."""
+    return (str(grid.crs), grid.transform.c, grid.transform.f, hours, row // 2, column // 2)
+
+
+def _scenes_over_sites(
+    sites: Sequence[LocatedSite], scenes: Sequence[Scene], metres: float = 0.0
+) -> np.ndarray:
+    """(scenes, sites) bool: whether the scene's footprint is at most so far from the site."""
     places = np.array([site.geographic for site in sites])
+    if metres > 0:
+        places = shapely.buffer(places, [_degrees(metres, site) for site in sites])
     over = np.zeros((len(scenes), len(sites)), bool)
     for number, scene in enumerate(scenes):
         shapely.prepare(scene.footprint)
         over[number] = shapely.intersects(scene.footprint, places)
     return over
+
+
+def _with_scenes_near(
+    days_by_site: Mapping[int, tuple[SceneDay, ...]],
+    sites: Sequence[LocatedSite],
+    scenes: Sequence[Scene],
+    metres: float,
+) -> dict[int, tuple[SceneDay, ...]]:
+    """The days of each site, with the scenes beside it too, whose clouds may reach it.
+
+    So a site's values do not depend on the sites that it is read with.
+    """
+    near = _scenes_over_sites(sites, scenes, metres)
+    found: dict[int, tuple[SceneDay, ...]] = {}
+    for number, site in enumerate(sites):
+        dates = {day.day for day in days_by_site.get(site.id, ())}
+        around = [scenes[scene] for scene in np.flatnonzero(near[:, number]).tolist()]
+        days = group_by_solar_day(around, site.longitude)
+        found[site.id] = tuple(day for day in days if day.day in dates)
+    return found
+
+
+def _degrees(metres: float, site: LocatedSite) -> float:
+    """No fewer degrees, of longitude or of latitude, than ``metres`` are at the site."""
+    _, south, _, north = site.geographic.bounds
+    latitude = min(max(abs(south), abs(north)), LAST_LATITUDE)
+    return metres / METRES_PER_DEGREE / math.cos(math.radians(latitude)) * 1.01
 
 
 def _make_block(

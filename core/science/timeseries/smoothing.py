@@ -1,12 +1,13 @@
-"""Smoothers of regular series that xarray does not have."""
+"""Smoothers of regular series that xarray does not have.
+
+scipy is loaded by the smoother that is asked for: it takes as long as reading a site.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.linalg import solveh_banded
-from scipy.signal import savgol_filter
 
 
 def smooth_savgol(series: np.ndarray, window: int, order: int) -> np.ndarray:
@@ -16,6 +17,8 @@ def smooth_savgol(series: np.ndarray, window: int, order: int) -> np.ndarray:
     window of a run's ends its first or last polynomial is taken (scipy's mode ``interp``). A run
     shorter than the window is copied as it is.
     """
+    from scipy.signal import savgol_filter  # noqa: PLC0415
+
     smoothed = series.copy()
     for present, rows in _rows_by_pattern(np.isfinite(series)):
         for start, stop in _runs(present):
@@ -36,6 +39,8 @@ def smooth_whittaker(series: np.ndarray, penalty: float) -> np.ndarray:
 
     Source: P. H. C. Eilers (2003): A Perfect Smoother. Analytical Chemistry 75 (14), 3631-3636.
     """
+    from scipy.linalg import solveh_banded  # noqa: PLC0415
+
     smoothed = np.full(series.shape, np.nan)
     for present, rows in _rows_by_pattern(np.isfinite(series)):
         observed = np.flatnonzero(present)

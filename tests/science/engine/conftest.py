@@ -1,7 +1,10 @@
 """Made-up scenes, the engine run on them, and an oracle in plain numpy, rasterio and pyproj."""
 
+import contextlib
 import dataclasses
+import importlib.util
 import random
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,14 +18,15 @@ from affine import Affine
 from fairweather.core.bridge.profiles import find_profile
 from fairweather.core.bridge.request import Area, CompositeRequest, SceneSearch
 from fairweather.core.science.area import read_area
+from fairweather.core.science.composite.block_grid import BlockGrid
 from fairweather.core.science.composite.output_raster import (
     OutputRaster,
     RasterBand,
     RasterLayout,
-    write_cog,
 )
 from fairweather.core.science.composite.plan import CompositePlan, plan_composite
 from fairweather.core.science.composite.run import run_composite_blocks
+from fairweather.core.science.imagery.files.raster_files import RasterFiles
 from fairweather.core.science.imagery.memory_budget import BlockPlan
 from fairweather.core.science.imagery.output_bands import choose_output_bands
 from fairweather.core.science.imagery.readers import Readers
@@ -35,6 +39,18 @@ from rasterio.features import geometry_mask
 
 UTM33 = "EPSG:32633"
 MASKED = (3, 8, 9, 10)
+
+
+def _load_range_server():
+    path = Path(__file__).resolve().parents[2] / "range_server.py"
+    spec = importlib.util.spec_from_file_location("fairweather_range_server", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_range_server = _load_range_server()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +190,7 @@ class Engine:
         request = self.request(bands, geometry, area_crs, is_extent, **fields)
         area = read_area(request.search.area, RecordingReporter())
         output_bands = choose_output_bands(request.bands, find_profile(request.search.collection))
-        with Readers(2) as readers:
+        with Readers(2, self.folder) as readers:
             return plan_composite(
                 request, area, scenes, readers, output_bands=output_bands, masked_classes=masked
             )
@@ -191,20 +207,22 @@ class Engine:
         count_band=False,
     ) -> Composite:
         if edge:
-            plan = dataclasses.replace(plan, block_plan=BlockPlan(edge, at_once))
+            plan = dataclasses.replace(
+                plan, block_plan=BlockPlan(edge, at_once), block_grid=BlockGrid(edge, edge)
+            )
         if shuffled:
             plan = ShuffledPlan(**{f.name: getattr(plan, f.name) for f in dataclasses.fields(plan)})
         self.runs += 1
-        scratch, target = self.folder / f"s{self.runs}.tif", self.folder / f"c{self.runs}.tif"
+        scratch, target = self.folder / f"s{self.runs}.tiles", self.folder / f"c{self.runs}.tif"
         bands = tuple(RasterBand(b.name, b.title) for b in plan.recipe.output_bands)
         layout = RasterLayout(plan.geobox, bands, dtype, count_band)
         progress = StageProgress(RecordingReporter(), 10, 90, plan.block_count, "Reading", "blocks")
         with (
-            Readers(threads) as readers,
+            Readers(threads, self.folder) as readers,
             OutputRaster(scratch, layout, {"MADE_BY": "a test"}) as raster,
         ):
             statistics = run_composite_blocks(plan, raster, readers, progress)
-        write_cog(scratch, target)
+            raster.save(target)
         with rasterio.open(target) as dataset:
             values = dict(zip(dataset.descriptions, dataset.read(), strict=True))
             profile = dict(dataset.profile)
@@ -309,6 +327,14 @@ def engine(tmp_path):
     return Engine(tmp_path)
 
 
+@pytest.fixture
+def files(tmp_path):
+    """Opens files for a test's own reads."""
+    files = RasterFiles(4, tmp_path, cache_bytes=1024**2)
+    yield files
+    files.close()
+
+
 @pytest.fixture(scope="session")
 def oracle_of():
     """The oracle for the raster of a composite."""
@@ -342,3 +368,21 @@ def median_of():
 def parts():
     """The classes of this file, for scenes that several tests share."""
     return SimpleNamespace(SceneMaker=SceneMaker, Engine=Engine, Grid=Grid)
+
+
+@pytest.fixture
+def serve_files():
+    """A function that starts a loopback server for a folder; see RangeServer for what it tells."""
+    with contextlib.ExitStack() as stack:
+
+        def serve(folder, **behaviour):
+            server = _range_server.RangeServer(folder, **behaviour)
+            return stack.enter_context(_range_server.running(server))
+
+        yield serve
+
+
+@pytest.fixture(scope="session")
+def tile_places():
+    """A function: where each tile of a TIFF lies, {(row, column): (offset, size)}, by GDAL."""
+    return _range_server.tile_places

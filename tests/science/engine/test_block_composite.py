@@ -335,7 +335,7 @@ def test_days_without_a_clear_pixel_inside_are_not_read(scenes, engine, grid):
     found = engine.compose(made, triangle)
     assert np.isfinite(found.bands["red"]).any()
     with pytest.raises(ReadError, match=r"file\.tif"):
-        engine.compose(made, grid().box())
+        engine.compose(made, grid().box(), on_error="fail")
 
 
 def test_what_lies_outside_the_polygon_is_never_opened(scenes, engine, grid):
@@ -361,4 +361,20 @@ def test_what_lies_outside_the_polygon_is_never_opened(scenes, engine, grid):
     assert np.isfinite(found.bands["red"]).any()
     made[1] = scenes.scene(2, {"red": missing}, missing_mask)
     with pytest.raises(ReadError):
-        engine.compose(made, corner, edge=8)
+        engine.compose(made, corner, edge=8, on_error="fail")
+
+
+def test_a_band_without_a_value_leaves_the_other_bands_day(
+    scenes, engine, grid, oracle_of, same, median_of
+):
+    shape = (24, 30)
+    made = []
+    for day in (1, 2, 3):
+        red, nir = noise(day, shape), noise(10 + day, shape)
+        red[:, 5 * day : 5 * day + 9] = 0
+        made.append(scenes.scene(day, {"red": red, "nir": nir}, np.full(shape, CLEAR)))
+    found = engine.compose(made, grid().box(), ("red", "nir"))
+    oracle = oracle_of(found)
+    for band in ("red", "nir"):
+        same(found.bands[band], median_of(oracle.cube(made, band)))
+    assert set(found.statistics.pixels_by_clear_days) == {1, 2, 3}

@@ -131,11 +131,12 @@ def test_an_area_smaller_than_a_pixel(scenes, engine, grid):
     around_centre = shapely.box(500_044, 4_999_944, 500_046, 4_999_946)
     beside = shapely.box(500_041, 4_999_941, 500_043, 4_999_943)
     value = noise(1)[5, 4] * 1e-4
-    for box, is_extent, expected in (
-        (around_centre, False, value), (beside, False, np.nan), (beside, True, value),
+    for box, is_extent, is_thin in (
+        (around_centre, False, False), (beside, False, True), (beside, True, False),
     ):  # fmt: skip
         found = engine.compose(made, box, masked=None, is_extent=is_extent)
-        np.testing.assert_allclose(found.bands["red"], [[expected]], atol=1e-7)
+        assert found.plan.is_thin is is_thin
+        np.testing.assert_allclose(found.bands["red"], [[value]], atol=1e-7)
 
 
 def test_scenes_that_tell_no_grid(scenes, engine, oracle_of, grid, same):

@@ -6,7 +6,7 @@ import shapely
 from dask.callbacks import Callback
 from fairweather.core.bridge.errors import InvalidRequestError, NoScenesError, ReadError
 from fairweather.core.bridge.request import PixelGrid
-from fairweather.core.science.imagery.memory_budget import BlockPlan
+from fairweather.core.science.composite.block_grid import BlockGrid
 from odc.geo.geobox import GeoBox
 
 
@@ -30,7 +30,7 @@ def test_as_many_dask_tasks_as_blocks_whatever_the_scenes(made, engine, grid, ed
 
 @pytest.mark.parametrize("edge", [5, 8, 24, 100])
 def test_blocks_cover_the_raster_once(made, engine, grid, edge):
-    plan = dataclasses.replace(engine.plan(made, grid().box()), block_plan=BlockPlan(edge, 1))
+    plan = dataclasses.replace(engine.plan(made, grid().box()), block_grid=BlockGrid(edge, edge))
     times = np.zeros(plan.geobox.shape, int)
     blocks = list(plan.blocks())
     for block in blocks:
@@ -44,7 +44,7 @@ def test_a_block_has_only_the_days_that_touch_it(scenes, engine, grid):
     left = scenes.scene(1, {"red": noise(1, (24, 10))})
     right = scenes.scene(2, {"red": noise(2, (24, 10))}, grid=grid(left=500_200.0))
     plan = engine.plan([left, right], grid().box(), masked=None)
-    plan = dataclasses.replace(plan, block_plan=BlockPlan(8, 1))
+    plan = dataclasses.replace(plan, block_grid=BlockGrid(8, 8))
     by_left = {block.columns.start: [day.scenes[0].id for day in block.days]
                for block in plan.blocks()}  # fmt: skip
     assert by_left == {0: [left.id], 8: [left.id], 16: [right.id], 24: [right.id]}
@@ -129,14 +129,14 @@ def test_a_missing_file_without_a_grid_is_told_before_the_run(made, scenes, engi
     gone = dataclasses.replace(made[0].bands["red"], href="/no/such.tif", geobox=None)
     made[0] = dataclasses.replace(made[0], bands={"red": gone})
     with pytest.raises(ReadError, match=r"such\.tif"):
-        engine.plan(made, grid().box())
+        engine.plan(made, grid().box(), on_error="fail")
 
 
 def test_a_missing_file_ends_the_run_with_one_sentence(made, engine, grid):
     gone = dataclasses.replace(made[1].bands["red"], href="/no/such.tif")
     made[1] = dataclasses.replace(made[1], bands={"red": gone})
     with pytest.raises(ReadError, match=r"such\.tif"):
-        engine.compose(made, grid().box(), edge=8)
+        engine.compose(made, grid().box(), edge=8, on_error="fail")
 
 
 def test_the_summary_says_it_in_a_sentence(made, engine, grid):

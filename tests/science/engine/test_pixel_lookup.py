@@ -38,7 +38,7 @@ def test_the_same_grid_is_itself():
     np.testing.assert_array_equal(rows[:, 0], np.arange(20))
     np.testing.assert_array_equal(columns[0], np.arange(30))
     pixels = np.arange(600).reshape(20, 30)
-    assert lookup.take(pixels, lookup.window()) is pixels
+    assert lookup.take(pixels, lookup.window) is pixels
 
 
 @pytest.mark.parametrize("origin", [(0.0, 0.0), (399_960.0, 5_000_040.0), (0.1, 0.7)])
@@ -109,8 +109,8 @@ def test_blocks_find_the_same_pixels_as_the_whole(crs, shift, size, height, widt
 
 
 def test_no_window_outside():
-    assert look_up_pixels(geobox(0, 0, 10), geobox(300, 0, 10)).window() is None
-    assert look_up_pixels(geobox(0, 0, 10), geobox(0, -200, 10)).window() is None
+    assert look_up_pixels(geobox(0, 0, 10), geobox(300, 0, 10)).window is None
+    assert look_up_pixels(geobox(0, 0, 10), geobox(0, -200, 10)).window is None
 
 
 def test_where_the_crs_ends_there_is_no_pixel():

@@ -81,6 +81,27 @@ def test_several_are_small_panels(make_chart, sites, indices, columns):
     assert panels[0].get_subplotspec().get_gridspec().ncols == columns
 
 
+@pytest.mark.parametrize(("sites", "indices"), [(1, ("NDVI",)), (2, ("NDVI", "EVI"))])
+def test_a_long_title_and_the_legend_keep_clear_of_each_other(make_chart, sites, indices):
+    figure = draw_chart(make_chart(sites, indices, title="NDVI, NDMI, EVI, NBR, " * 9))
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    title = legend.get_title().get_window_extent()
+    lowest = min(text.get_window_extent().y0 for text in legend.get_texts())
+    assert title.x1 < figure.bbox.x1
+    assert title.y0 >= max(text.get_window_extent().y1 for text in legend.get_texts())
+    names = [axes._left_title.get_window_extent() for axes in panels_of(figure)]
+    assert all(name.y1 <= lowest for name in names)
+
+
+def test_panels_of_one_index_share_its_scale(make_chart):
+    panels = panels_of(draw_chart(make_chart(3, ("NDVI", "EVI"))))
+    scales = {}
+    for axes in panels:
+        scales.setdefault(axes.get_ylabel(), set()).add(axes.get_ylim())
+    assert {name: len(limits) for name, limits in scales.items()} == {"NDVI": 1, "EVI": 1}
+
+
 def test_what_is_not_drawn_is_said(make_chart):
     figure = draw_chart(make_chart(15))
     assert len(panels_of(figure)) == MOST_PANELS

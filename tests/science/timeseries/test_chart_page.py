@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from fairweather.core.bridge.errors import OutputError
 from fairweather.core.bridge.series_recipe import SeriesRecipe
-from fairweather.core.science.timeseries.chart import ChartedSeries, site_labels
+from fairweather.core.science.timeseries.chart import ChartedSeries, recipe_in_words, site_labels
 from fairweather.core.science.timeseries.chart_page import MOST_SITES, write_chart_page
 from fairweather.core.science.timeseries.series import Observations, make_series
 
@@ -102,7 +102,35 @@ def test_sites_of_one_name_are_told_apart(make_chart):
         for name, site_id in zip(names, ids, strict=True)
     )
     labels = site_labels(make_chart(1, series=series))
-    assert labels == {"1": "Field (1)", "2": "Field (2)", "3": "Big field", "4": "(4)"}
+    assert labels == {"1": "Field (1)", "2": "Field (2)", "3": "Big field", "4": "Site 4"}
+
+
+def test_a_site_without_a_name_is_called_by_its_number(make_chart):
+    few = make_chart(1).series[0]
+    series = (dataclasses.replace(few, site="17"), dataclasses.replace(few, site="4", site_id="2"))
+    assert list(site_labels(make_chart(1, series=series)).values()) == ["Site 17", "Site 4"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "Steps of 5 days, gaps filled, mean of 3 steps."),
+        (
+            {"step": 1, "fill": "none", "smooth": "none"},
+            "Steps of 1 day, gaps left open, not smoothed.",
+        ),
+        (
+            {"max_gap": 30, "smooth": "savgol", "window": 7},
+            "Steps of 5 days, gaps up to 30 days filled, Savitzky-Golay of 7 steps and order 2.",
+        ),
+        (
+            {"fill": "none", "smooth": "whittaker", "penalty": 1600.0},
+            "Steps of 5 days, gaps filled, Whittaker with lambda 1600.",
+        ),
+    ],
+)
+def test_the_line_is_explained(changes, words):
+    assert recipe_in_words(SeriesRecipe(**changes)) == words
 
 
 def test_names_cannot_become_a_part_of_the_page(write, make_chart):
@@ -263,6 +291,27 @@ def test_few_days_are_drawn_too(write, make_chart, open_in_browser, times, value
     drawn = re.sub("<script.*?</script>", "", dom, flags=re.S)
     assert "NaN" not in drawn
     assert "Infinity" not in drawn
+
+
+@pytest.mark.slow
+def test_no_date_is_cut_off_at_the_right(write, make_chart, open_in_browser):
+    """Of a calendar year the last tick lies at the end of the axis."""
+    script = """
+      const cut = Array.from(document.querySelectorAll("svg text")).filter((text) => {
+        const own = text.getBoundingClientRect();
+        const frame = text.ownerSVGElement.getBoundingClientRect();
+        return own.left < frame.left - 0.5 || own.right > frame.right + 0.5;
+      });
+      document.title = "cut: " + cut.map((text) => text.textContent).join();
+    """
+    times = [f"2024-{month:02d}-01T10:00" for month in range(1, 13)] + ["2024-12-31T10:00"]
+    series = tuple(
+        dataclasses.replace(charted(times, np.linspace(0.1, 0.9, 13)), site_id=site)
+        for site in "12"
+    )
+    dom, _ = open_in_browser(with_script(write(make_chart(2, series=series)), script))
+    assert ">2025</text>" in dom
+    assert "<title>cut: </title>" in dom
 
 
 @pytest.mark.slow

@@ -147,6 +147,50 @@ def test_polygons_equal_plain_numpy(run, northern_tile, statistic):
             assert {int(r["all_pixels"]) for r in found} == {int(inside.sum())}
 
 
+@pytest.mark.parametrize("crs", [UTM33, "EPSG:4326"])
+def test_polygons_equal_rasterstats_centre_rule(run, northern_tile, crs):
+    rasterstats = pytest.importorskip(
+        "rasterstats", reason="rasterstats, of requirements-dev.in, is not installed"
+    )
+    grid, data = northern_tile
+    generator = np.random.default_rng(4)
+    parcels = [
+        shapely.affinity.rotate(shapely.box(x, y, x + width, y + height), turn, origin="centroid")
+        for x, y, width, height, turn in zip(
+            generator.uniform(548_000, 583_000, 12),
+            generator.uniform(5_108_000, 5_133_000, 12),
+            generator.uniform(300, 2_500, 12),
+            generator.uniform(300, 2_500, 12),
+            generator.uniform(0, 90, 12),
+            strict=True,
+        )
+    ]
+    to_sites = pyproj.Transformer.from_crs(UTM33, crs, always_xy=True)
+    drawn = [shapely.transform(p, to_sites.transform, interleaved=False) for p in parcels]
+    rows, _, _ = run(
+        [polygon_site(number, polygon) for number, polygon in enumerate(drawn)], crs=crs
+    )
+    found = [(r["site_id"], r["value"], r["clear_pixels"]) for r in rows["observations"]]
+    # Turned from degrees back into the raster's CRS vertex by vertex, as a GIS does it.
+    back = pyproj.Transformer.from_crs(crs, UTM33, always_xy=True)
+    zones = [shapely.transform(p, back.transform, interleaved=False) for p in drawn]
+    days = [
+        rasterstats.zonal_stats(
+            zones, np.where(np.isfinite(day), day, -9999.0), affine=grid.transform, nodata=-9999.0,
+            stats=["mean", "count"], all_touched=False,
+        )
+        for day in data.NDVI.values
+    ]  # fmt: skip
+    for number in range(len(parcels)):
+        values = [day[number]["mean"] for day in days]
+        expected = [np.nan if value is None else value for value in values]
+        own = [row for row in found if row[0] == str(number)]
+        np.testing.assert_allclose(
+            [float(value or "nan") for _, value, _ in own], expected, rtol=0, atol=1e-9
+        )
+        assert [int(clear) for *_, clear in own] == [day[number]["count"] for day in days]
+
+
 def test_min_clear_drops_days_that_are_mostly_cloud(run, northern_tile):
     grid, data = northern_tile
     polygon = shapely.Point(560_000, 5_120_000).buffer(4_000)
@@ -227,3 +271,48 @@ def test_duplicate_names_are_told_apart_by_their_ids(run):
     assert not np.array_equal(
         column(rows["observations"], 1, "value"), column(rows["observations"], 2, "value")
     )
+
+
+def test_all_cloudy_days_have_rows_without_a_value_and_a_warning(run):
+    rows, values, reporter = run(
+        [point_site(1, POINTS[1]), polygon_site(2, shapely.Point(POINTS[2]).buffer(500))],
+        mask_classes=tuple(range(12)),
+    )
+    assert values["OBSERVATION_COUNT"] == 0
+    observed = [r for r in rows["observations"] if r["site_id"] == "2"]
+    assert len(observed) == 5
+    assert {(r["value"], r["clear_pixels"]) for r in observed} == {("", "0")}
+    assert all(int(r["all_pixels"]) > 1 for r in observed)
+    assert np.isnan(column(rows["series"], 1, "smoothed")).all()
+    assert {(s["count"], s["mean"], s["maximum_date"]) for s in rows["site_summary"]} == {
+        ("0", "", "")
+    }
+    assert any("No site was clear on any day" in text for text in reporter.warnings)
+
+
+def test_heights_are_left_out(run):
+    x, y = POINTS[1]
+    flat = shapely.Point(x, y).buffer(700, quad_segs=4)
+    high = shapely.force_3d(flat, 123.4)
+    rows, _, _ = run(
+        [
+            polygon_site(1, flat),
+            polygon_site(2, high),
+            point_site(3, (x, y)),
+            point_site(4, (x, y, 321.0)),
+        ]
+    )
+    for low, with_height in ((1, 2), (3, 4)):
+        np.testing.assert_array_equal(
+            column(rows["observations"], low, "value"),
+            column(rows["observations"], with_height, "value"),
+        )
+
+
+def test_one_day_is_a_series_of_one_step(run, shared_data, tmp_path):
+    (only,) = sorted((shared_data / "zagreb/sentinel-2-l2a").glob("*33TWM*20230820*/*.json"))[:1]
+    rows, _, _ = run([point_site(1, POINTS[1])], catalog=only)
+    (observed,) = rows["observations"]
+    (step,) = rows["series"]
+    assert step["time"] == f"{observed['time'][:10]}T00:00:00Z"
+    assert step["value"] == step["interpolated"] == step["smoothed"] == observed["value"] != ""

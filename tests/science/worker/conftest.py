@@ -30,7 +30,7 @@ for kind in worker.JOBS:
 def run(request, reporter, scratch):
     note("pid", os.getpid())
 {body}
-sys.exit(launch.main(sys.argv[1:]))
+sys.exit(worker.main(sys.argv[2:]))
 """
 
 

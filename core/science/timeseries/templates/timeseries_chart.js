@@ -93,14 +93,18 @@
   }
 
   function drawAxes(svg, box, x, y, values, small) {
-    numberTicks(values[0], values[1], small ? 4 : 6).forEach((tick) => {
+    if (!small) element(svg, "text", { x: 0, y: 12 }, data.indices[index]);
+    numberTicks(values[0], values[1], small ? 5 : 6).forEach((tick) => {
       element(svg, "path", { class: "grid", d: "M" + box.left + " " + y(tick.at) + "H" + box.right });
       element(svg, "text", { x: box.left - 6, y: y(tick.at) + 4, "text-anchor": "end" }, tick.label);
     });
     const most = (box.right - box.left) / (small ? 58 : 72);
     (days ? dateTicks(days[0], days[1], most) : []).forEach((tick) => {
       element(svg, "path", { class: "axis", d: "M" + x(tick.at) + " " + box.bottom + "v5" });
-      const place = { x: x(tick.at), y: box.bottom + 18, "text-anchor": "middle" };
+      // Half of a year's number is 16 wide; at the right end it would be cut off.
+      const atEnd = x(tick.at) + 16 > box.right + 10;
+      const place = { x: atEnd ? box.right + 10 : x(tick.at), y: box.bottom + 18,
+        "text-anchor": atEnd ? "end" : "middle" };
       element(svg, "text", place, tick.label);
       place.y += 14;
       if (tick.below) element(svg, "text", place, tick.below);
@@ -130,7 +134,8 @@
     let dots = "";
     s.values.forEach((value, day) => {
       const left = x(s.times[day]);
-      if (!isNumber(value)) cloudy += "M" + left + " " + box.bottom + "v" + (small ? -4 : -7);
+      if (!isNumber(value)) cloudy += "M" + left + " " + (box.bottom - 2) + "v" + (small ? -4 : -7);
+      else if (small && (y(value) < box.top || y(value) > box.bottom)) return;
       else if (small) dots += "M" + left + " " + y(value) + "h0";
       else element(svg, "circle", { class: "point", cx: left, cy: y(value), r: 3.6 });
     });
@@ -141,11 +146,11 @@
   function draw(svg, s, width, height, values, small) {
     while (svg.firstChild) svg.removeChild(svg.firstChild);
     svg.setAttribute("viewBox", "0 0 " + width + " " + height);
-    const box = { left: 46, right: width - 10, top: 8, bottom: height - 38 };
+    const box = { left: 46, right: width - 10, top: small ? 8 : 24, bottom: height - 38 };
     const scale = (domain, from, to) => (number) =>
       Math.round((from + (number - domain[0]) / (domain[1] - domain[0]) * (to - from)) * 10) / 10;
     const x = scale(days || [0, DAY], box.left, box.right);
-    const y = scale(values, box.bottom - 8, box.top);
+    const y = scale(values, box.bottom - (small ? 8 : 14), box.top);
     drawAxes(svg, box, x, y, values, small);
     if (s) {
       drawLine(svg, s, x, y);

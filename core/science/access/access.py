@@ -1,0 +1,221 @@
+"""What a run may read and how: which address needs which signature, key or token.
+
+A secret goes to the catalogue's own host and to what the collection's profile names, over https
+only; to any other host, also one that a server redirects to, go no more than the bytes asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import urlsplit
+
+from ...bridge.credentials import Credentials, Headers, Login, StorageKeys, TokenGrant
+from ...bridge.errors import AccessError
+from ...bridge.profiles import Signing, Storage, find_profile
+from ...bridge.request import SceneSearch
+from .container_tokens import ContainerTokens
+from .hosts import is_private_line, origin
+from .oauth import fetch_token
+from .storage import CloudStorage
+from .tokens import KeptToken
+
+WEB_SCHEMES = frozenset({"http", "https"})
+STORAGE_SCHEMES = frozenset({"s3", "gs"})
+
+
+@dataclass(frozen=True)
+class AccessRules:
+    """Where keys and signatures belong, without any: it may travel to a cluster.
+
+    ``catalog`` is the catalogue's address, empty for a local one.
+    """
+
+    catalog: str = ""
+    signing: Signing | None = None
+    storage: Storage | None = None
+    key_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Route:
+    """How a file is asked for: an https address, the headers that let in, the token in use.
+
+    ``region`` is the storage's; ``is_keyed`` where the user's own keys are in it.
+    """
+
+    address: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: KeptToken | None = None
+    token_text: str = field(default="", repr=False)
+    region: str = ""
+    is_keyed: bool = False
+
+    def __repr__(self) -> str:
+        return "Route()"
+
+
+class Access:
+    """The rules of a run together with its secrets; for any number of threads."""
+
+    def __init__(
+        self, rules: AccessRules | None = None, credentials: Credentials | None = None
+    ) -> None:
+        self.rules = rules or AccessRules()
+        # Keys of storage open nothing else, and a login that is for storage is not for the
+        # catalogue.
+        is_for_storage = isinstance(credentials, StorageKeys) or (
+            isinstance(credentials, Login) and self.rules.storage is not None
+        )
+        self._web = None if is_for_storage else credentials
+        self._token = (
+            KeptToken(partial(fetch_token, credentials))
+            if isinstance(credentials, TokenGrant)
+            else None
+        )
+        self.storage = CloudStorage(
+            self.rules.storage, _storage_keys(credentials) if is_for_storage else None
+        )
+        self._has_storage_keys = is_for_storage
+        self._containers = ContainerTokens(self.rules.signing) if self.rules.signing else None
+
+    def route(self, href: str) -> Route:
+        """How to ask for the file at ``href``, as its item names it.
+
+        Raises:
+            AccessError: it needs keys that are not there, a token that is not to be had, or it
+                lies where nothing can be read.
+        """
+        scheme = urlsplit(href).scheme.lower()
+        if scheme in WEB_SCHEMES:
+            return self._web_route(href)
+        if scheme not in STORAGE_SCHEMES:
+            raise AccessError(
+                f"The scenes' files are at {scheme}:// addresses, which cannot be read; use a "
+                "catalogue whose files are at https, s3 or gs addresses."
+            )
+        self._check_keys(href)
+        region = self.storage.region(href)
+        address = self.storage.address(href, region)
+        headers = self.storage.headers(href, address, region)
+        return Route(address, headers, region=region, is_keyed=bool(headers))
+
+    @property
+    def has_catalog_keys(self) -> bool:
+        """Whether there is anything to add to requests for the catalogue."""
+        return self._web is not None
+
+    def catalog_headers(self, address: str) -> dict[str, str]:
+        """What a request for the catalogue's document at ``address`` needs.
+
+        Raises:
+            AccessError: see ``route``.
+        """
+        if self._web is None or origin(address) != (origin(self.rules.catalog) or ""):
+            return {}
+        return self._web_headers(address)
+
+    def renewed(self, headers: Mapping[str, str | bytes]) -> bool:
+        """Whether there is a newer token than that of a refused request's ``headers``.
+
+        Raises:
+            AccessError: see ``route``.
+        """
+        sent = str(headers.get("Authorization", ""))
+        return self._token is not None and self._token.refused(sent.removeprefix("Bearer "))
+
+    def accepted(self, headers: Mapping[str, str | bytes]) -> None:
+        """A request with these ``headers`` was let in."""
+        if self._token is not None:
+            self._token.accepted(str(headers.get("Authorization", "")).removeprefix("Bearer "))
+
+    def check(self, hrefs: Iterable[str], on_cluster: bool) -> None:
+        """Check that the files can be read at all, before any is.
+
+        Raises:
+            AccessError: keys are missing, or would have to be sent to a cluster.
+        """
+        for href in hrefs:
+            if "://" not in href:
+                continue
+            if urlsplit(href).scheme.lower() not in WEB_SCHEMES | STORAGE_SCHEMES:
+                self.route(href)
+            if on_cluster and self._needs_keys(href):
+                raise AccessError(
+                    "The scenes' files are read with keys, and AUTH's keys are not sent to a "
+                    "cluster; leave CLUSTER and DASHBOARD out."
+                )
+            self._check_keys(href)
+
+    def _needs_keys(self, href: str) -> bool:
+        return self.storage.takes_keys(href) or urlsplit(href).netloc.lower() in self._key_hosts
+
+    def _check_keys(self, href: str) -> None:
+        is_stored = self.storage.takes_keys(href)
+        has_keys = self._has_storage_keys if is_stored else self._web is not None
+        if self._needs_keys(href) and not has_keys:
+            parts = urlsplit(href)
+            what = "access key and secret key" if is_stored else "login or token"
+            raise AccessError(
+                f"The scenes' files at {parts.scheme}://{parts.netloc} are read with keys of your "
+                f"own; choose a configuration that holds them ({what}) as AUTH."
+            )
+
+    @property
+    def _key_hosts(self) -> frozenset[str]:
+        return frozenset(host.lower() for host in self.rules.key_hosts)
+
+    def _web_route(self, href: str) -> Route:
+        token = self._containers.find(href) if self._containers else None
+        if token is not None:
+            text = token.text()
+            address = f"{href}{'&' if '?' in href else '?'}{text}"
+            return Route(address, token=token, token_text=text)
+        is_catalog = bool(self.rules.catalog) and origin(href) == origin(self.rules.catalog)
+        self._check_keys(href)
+        if self._web is None or not (is_catalog or self._needs_keys(href)):
+            return Route(href)
+        headers = self._web_headers(href)
+        text = headers.get("Authorization", "").removeprefix("Bearer ") if self._token else ""
+        return Route(href, headers, self._token, text, is_keyed=True)
+
+    def _web_headers(self, address: str) -> dict[str, str]:
+        parts = urlsplit(address)
+        if not is_private_line(parts):
+            raise AccessError(
+                f"AUTH is not sent to {parts.scheme}://{parts.netloc}, where everybody could "
+                "listen; give an https address, or leave AUTH empty."
+            )
+        if self._token is not None:
+            return {"Authorization": f"Bearer {self._token.text()}"}
+        if isinstance(self._web, Login):
+            pair = f"{self._web.name}:{self._web.password}".encode()
+            return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        return dict(self._web.values) if isinstance(self._web, Headers) else {}
+
+
+def open_access(search: SceneSearch, credentials: Credentials | None) -> Access:
+    """The access of one run.
+
+    Raises:
+        InvalidRequestError: there is no such collection.
+    """
+    profile = find_profile(search.collection, search.profile)
+    catalog = search.catalog.strip() or profile.catalog
+    return Access(
+        AccessRules(
+            catalog=catalog if origin(catalog) else "",
+            signing=profile.signing,
+            storage=profile.storage,
+            key_hosts=profile.key_hosts,
+        ),
+        credentials,
+    )
+
+
+def _storage_keys(credentials: Credentials | None) -> StorageKeys | None:
+    if isinstance(credentials, Login):
+        return StorageKeys(credentials.name, credentials.password)
+    return credentials if isinstance(credentials, StorageKeys) else None

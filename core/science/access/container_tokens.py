@@ -1,0 +1,82 @@
+"""Signatures that a service gives to everybody for the files of a storage container.
+
+Planetary Computer's is described at
+https://planetarycomputer.microsoft.com/docs/concepts/sas/.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from datetime import datetime, timezone
+from functools import partial
+from urllib.parse import urlsplit
+
+from ...bridge.errors import AccessError
+from ...bridge.profiles import Signing
+from ..catalog.json_text import parse_json
+from ..catalog.web import WebError, WebRequest, ask, open_session
+from .hosts import is_private_line
+from .tokens import KeptToken, Token
+
+# What is taken for a token's time where this computer's clock cannot be right.
+USUAL_SECONDS = 1800.0
+MOST_SECONDS = 7 * 86400.0
+
+_NAME = re.compile(r"[A-Za-z0-9$-]{1,63}")
+_TOKEN = re.compile(r"[A-Za-z0-9%&=+/:._~,;-]{1,4096}")
+
+
+class ContainerTokens:
+    """One token for each container, asked for when its first file is read."""
+
+    def __init__(self, signing: Signing) -> None:
+        self._signing = signing
+        self._tokens: dict[tuple[str, str], KeptToken] = {}
+        self._lock = threading.Lock()
+        self._session = open_session()
+
+    def find(self, address: str) -> KeptToken | None:
+        """The token for the file at ``address``; None where it belongs to another host."""
+        parts = urlsplit(address)
+        host = parts.netloc.lower()
+        ending = self._signing.host.lower()
+        account = host[: -len(ending)]
+        container = parts.path.lstrip("/").partition("/")[0]
+        if not (host.endswith(ending) and is_private_line(parts)):
+            return None
+        if not (_NAME.fullmatch(account) and _NAME.fullmatch(container)):
+            return None
+        with self._lock:
+            key = account, container
+            if key not in self._tokens:
+                self._tokens[key] = KeptToken(partial(self._fetch, account, container))
+            return self._tokens[key]
+
+    def _fetch(self, account: str, container: str) -> Token:
+        address = self._signing.address.replace("{account}", account)
+        address = address.replace("{container}", container)
+        try:
+            content = parse_json(ask(self._session, WebRequest(address)).content)
+            text, end = str(content["token"]), _moment(str(content["msft:expiry"]))
+        except WebError as error:
+            reason = f"error {error.status}" if error.status else error.reason
+            raise _no_signature(address, reason) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise _no_signature(address, "its answer holds none") from error
+        if not _TOKEN.fullmatch(text):
+            raise _no_signature(address, "its answer holds none")
+        seconds = (end - datetime.now(timezone.utc)).total_seconds()
+        return Token(text, seconds if 0 < seconds < MOST_SECONDS else USUAL_SECONDS)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _no_signature(address: str, reason: str) -> AccessError:
+    return AccessError(
+        f"{address} gives no signature for the scenes' files ({reason}); try again later, or use "
+        "another COLLECTION."
+    )

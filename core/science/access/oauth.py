@@ -1,0 +1,106 @@
+"""Tokens by OAuth2 (RFC 6749, 4.3 and 4.4): for a client of its own, or a user's password."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from ...bridge.credentials import TokenGrant
+from ...bridge.errors import AccessError
+from ..catalog.json_text import parse_json
+from ..catalog.web import TIMEOUT, open_session, reason_in_words
+from .hosts import is_private_line
+from .tokens import Token
+
+# RFC 6749, 5.1: where the answer tells no time, it is told elsewhere.
+USUAL_SECONDS = 300.0
+MOST_BYTES = 1 << 20
+# RFC 6749, 5.2.
+ERRORS = {
+    "invalid_client": "the client's id or secret is wrong",
+    "invalid_grant": "the user's name or password is wrong",
+    "unauthorized_client": "the client may not ask in this way",
+    "unsupported_grant_type": "it does not answer to this way of asking",
+    "invalid_scope": "the scope is wrong",
+}
+
+
+def fetch_token(grant: TokenGrant) -> Token:
+    """A new token.
+
+    Raises:
+        AccessError: there is none to be had; the sentence repeats no secret.
+    """
+    if not is_private_line(urlsplit(grant.token_address)):
+        raise AccessError(
+            "AUTH: the token address of the OAuth2 configuration is not https, so everybody could "
+            "listen; give one that is."
+        )
+    host = urlsplit(grant.token_address).netloc
+    try:
+        with open_session() as session:
+            answer = session.post(
+                grant.token_address,
+                data=_form(grant),
+                auth=_nothing_more,
+                timeout=TIMEOUT,
+                # What is sent is secret: it goes nowhere else.
+                allow_redirects=False,
+                stream=True,
+            )
+            content = parse_json(answer.raw.read(MOST_BYTES, decode_content=True))
+            status = answer.status_code
+    except (requests.RequestException, HTTPError) as error:
+        raise _no_token(host, reason_in_words(error)) from None
+    except ValueError:
+        raise _no_token(host, "its answer holds none") from None
+    if not isinstance(content, dict) or status != requests.codes.ok:
+        raise _no_token(host, _reason(content, status))
+    return _read_token(content, host)
+
+
+def _form(grant: TokenGrant) -> dict[str, str]:
+    form = {"grant_type": "client_credentials", "client_id": grant.client_id}
+    if grant.user:
+        form |= {
+            "grant_type": "password",
+            "username": grant.user,
+            "password": grant.password,
+        }
+    if grant.client_secret:
+        form["client_secret"] = grant.client_secret
+    if grant.scope:
+        form["scope"] = grant.scope
+    return form
+
+
+def _nothing_more(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Without this requests would add what a .netrc file says of the host."""
+    return prepared
+
+
+def _read_token(content: Mapping[str, Any], host: str) -> Token:
+    text = content.get("access_token")
+    if not isinstance(text, str) or not text.isascii() or not text.isprintable() or " " in text:
+        raise _no_token(host, "its answer holds none")
+    try:
+        seconds = float(content.get("expires_in") or USUAL_SECONDS)
+    except (TypeError, ValueError):
+        seconds = USUAL_SECONDS
+    return Token(text, max(seconds, 1.0))
+
+
+def _reason(content: Any, status: int) -> str:
+    code = content.get("error") if isinstance(content, dict) else None
+    return ERRORS.get(str(code), f"error {status}")
+
+
+def _no_token(host: str, reason: str) -> AccessError:
+    return AccessError(
+        f"AUTH: {host} gives no token ({reason}); check the OAuth2 configuration in QGIS's "
+        "settings."
+    )

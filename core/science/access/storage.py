@@ -1,0 +1,80 @@
+"""Cloud storage by https: the addresses of its files, and the signatures of their readers.
+
+S3's are signed by AWS Signature Version 4 (requests-aws4auth); a bucket's region is what the
+profile says, until a server names another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from ...bridge.credentials import StorageKeys
+from ...bridge.profiles import Storage
+
+S3_ENDPOINT = "https://s3.{region}.amazonaws.com"
+FIRST_REGION = "us-east-1"
+GOOGLE_ENDPOINT = "https://storage.googleapis.com"
+# Answers that may name the region in which a bucket really is.
+ELSEWHERE = frozenset({301, 307, 400, 403})
+REGION_HEADER = "x-amz-bucket-region"
+
+
+class CloudStorage:
+    """Buckets on S3 and Google's storage: those of ``storage`` with ``keys``, others without."""
+
+    def __init__(self, storage: Storage | None, keys: StorageKeys | None) -> None:
+        self._storage = storage
+        self._keys = keys
+        self._regions: dict[str, str] = {}
+
+    def takes_keys(self, href: str) -> bool:
+        """Whether the file's bucket is one that is read with keys."""
+        parts = urlsplit(href)
+        is_s3 = parts.scheme.lower() == "s3"
+        return is_s3 and self._storage is not None and parts.netloc in self._storage.buckets
+
+    def address(self, href: str, region: str) -> str:
+        """The https address of ``s3://bucket/key`` or ``gs://bucket/key``."""
+        parts = urlsplit(href)
+        # A key may hold what is a query or a fragment elsewhere.
+        key = href.partition("://")[2].partition("/")[2]
+        path = f"{quote(parts.netloc)}/{quote(key, safe='/~')}"
+        if parts.scheme.lower() == "gs":
+            return f"{GOOGLE_ENDPOINT}/{path}"
+        endpoint = S3_ENDPOINT
+        if self._storage is not None and self.takes_keys(href):
+            endpoint = self._storage.endpoint
+        return f"{endpoint.rstrip('/').replace('{region}', region)}/{path}"
+
+    def headers(self, href: str, address: str, region: str) -> dict[str, str]:
+        """What a GET of ``address`` needs to be let in; for anybody, none."""
+        if self._storage is None or self._keys is None or not self.takes_keys(href):
+            return {}
+        payer = {"x-amz-request-payer": "requester"} if self._storage.requester_pays else {}
+        # Imported here: without keys it is not needed.
+        from requests_aws4auth import AWS4Auth  # noqa: PLC0415
+
+        prepared = requests.Request("GET", address, headers=payer).prepare()
+        sign = AWS4Auth(self._keys.access_key, self._keys.secret_key, region, "s3")
+        return dict(sign(prepared).headers)
+
+    def is_elsewhere(
+        self, href: str, asked_in: str, status: int, headers: Mapping[str, str]
+    ) -> bool:
+        """Whether the answer names another region than ``asked_in``; it is kept for the bucket."""
+        region = headers.get(REGION_HEADER, "")
+        is_name = region.replace("-", "").isalnum() and region.isascii()
+        if urlsplit(href).scheme.lower() != "s3" or status not in ELSEWHERE or not is_name:
+            return False
+        self._regions[urlsplit(href).netloc] = region
+        return region != asked_in
+
+    def region(self, href: str) -> str:
+        """The region of the file's bucket, as far as it is known."""
+        learned = self._regions.get(urlsplit(href).netloc)
+        if learned or self._storage is None or not self.takes_keys(href):
+            return learned or FIRST_REGION
+        return self._storage.region or (self._keys.region if self._keys else "") or FIRST_REGION

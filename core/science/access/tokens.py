@@ -1,0 +1,86 @@
+"""Tokens that end: fetched once for all threads, and renewed before they end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ...bridge.errors import AccessError
+
+# A token is renewed when a part of its time is left, but not earlier than it makes sense.
+SHARE_LEFT = 0.2
+MOST_SECONDS_LEFT = 300.0
+
+
+@dataclass(frozen=True)
+class Token:
+    """``text`` lets in for ``seconds`` from when it was given."""
+
+    text: str
+    seconds: float
+
+    def __repr__(self) -> str:
+        return f"Token(seconds={self.seconds})"
+
+
+class KeptToken:
+    """The token that is valid now; for any number of threads."""
+
+    def __init__(self, fetch: Callable[[], Token]) -> None:
+        """``fetch`` asks for a new one, or raises ``AccessError``."""
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._text = ""
+        self._end = self._renewal = 0.0
+        self._let_in = False
+
+    def text(self) -> str:
+        """The token; the first call, and one after its end, wait for a new one.
+
+        Raises:
+            AccessError: there is none to be had.
+        """
+        now = time.monotonic()
+        if now >= self._end:
+            with self._lock:
+                if time.monotonic() >= self._end:
+                    self._renew()
+        elif now >= self._renewal and self._lock.acquire(blocking=False):
+            # The others go on with the old one, which is still good, also if this fails.
+            try:
+                with suppress(AccessError):
+                    self._renew()
+            finally:
+                self._lock.release()
+        return self._text
+
+    def accepted(self, text: str) -> None:
+        """A server let this token in."""
+        if text == self._text:
+            self._let_in = True
+
+    def refused(self, text: str) -> bool:
+        """A server refused this token; whether there is another one to try.
+
+        One that never let anybody in is not renewed: the next would be refused as well.
+
+        Raises:
+            AccessError: there is none to be had.
+        """
+        with self._lock:
+            if text == self._text:
+                if not self._let_in:
+                    return False
+                self._renew()
+            return True
+
+    def _renew(self) -> None:
+        token = self._fetch()
+        now = time.monotonic()
+        self._end = now + token.seconds
+        self._renewal = self._end - min(MOST_SECONDS_LEFT, SHARE_LEFT * token.seconds)
+        self._let_in = False
+        self._text = token.text

@@ -1,0 +1,169 @@
+"""Items in a GeoParquet file as stac-geoparquet lays them out, one row an item.
+
+The layout: https://github.com/radiantearth/stac-geoparquet-spec. The members of an item's
+``properties`` are columns beside ``id``, ``geometry`` (WKB), ``bbox``, ``assets`` and ``links``;
+times are timestamps, and what an item does not have is null.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import shapely
+
+from ...bridge.errors import CatalogError
+from .candidates import scene_moment
+from .checks import Conditions, Period
+from .source import RawItem, SearchedSource
+
+MAGIC = b"PAR1"
+ROWS_AT_ONCE = 500
+NEEDED_COLUMNS = frozenset({"id", "geometry", "assets"})
+TOP_LEVEL = frozenset(
+    {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets"}
+    | {"collection", "properties"}
+)
+BOX_SIDES = ("xmin", "ymin", "zmin", "xmax", "ymax", "zmax")
+
+
+def is_parquet(content: bytes) -> bool:
+    """Whether a file with this content is Parquet."""
+    return content.startswith(MAGIC)
+
+
+class GeoParquetSource(SearchedSource):
+    """The items of one file, read a few hundred rows at once."""
+
+    def __init__(self, content: bytes, location: str) -> None:
+        super().__init__(location, location)
+        self._content = content
+        self._collections: set[str] = set()
+
+    def batches(self, conditions: Conditions | None) -> Iterator[list[RawItem]]:
+        """Every item; those of other dates without their assets, which are most of an item.
+
+        Raises:
+            CatalogError: the file is damaged, or its columns are not those of items.
+        """
+        try:
+            yield from self._batches(conditions)
+        except BaseException as error:
+            # The reader has no common type of exception, and panics at some files.
+            is_readers = isinstance(error, Exception) or type(error).__name__ == "PanicException"
+            if isinstance(error, CatalogError) or not is_readers:
+                raise
+            raise CatalogError(
+                f"The catalogue {self.location} is damaged Parquet; fetch or write it again."
+            ) from error
+        self.share_done = 1.0
+
+    def collection(self, name: str) -> dict[str, Any] | None:  # noqa: ARG002
+        """None: the file has items only."""
+        return None
+
+    def collection_names(self) -> list[str]:
+        """The collections that the items name."""
+        return sorted(self._collections - {"None"})
+
+    def _batches(self, conditions: Conditions | None) -> Iterator[list[RawItem]]:
+        for table in _open(self._content, self.location):
+            names = table.schema.names
+            missing = sorted(NEEDED_COLUMNS - set(names))
+            if missing:
+                raise CatalogError(
+                    f"{self.location} is a Parquet file without the column {missing[0]!r}; "
+                    "give one in the layout of stac-geoparquet."
+                )
+            columns = [table.column(name).to_pylist() for name in names if name != "assets"]
+            names = [name for name in names if name != "assets"]
+            items = [read_row(dict(zip(names, row))) for row in zip(*columns)]
+            assets = table.column("assets")
+            for number, item in enumerate(items):
+                if conditions is None or _is_in(conditions.period, item):
+                    item["assets"] = _plain(assets[number].as_py())
+            self._collections.update(str(item.get("collection")) for item in items)
+            yield [(item, self.location) for item in items]
+
+
+def _open(content: bytes, location: str) -> Any:
+    """The tables of the file, ``ROWS_AT_ONCE`` rows each."""
+    try:
+        # Imported here: few catalogues are Parquet.
+        import arro3.io  # noqa: PLC0415
+    except ImportError as error:
+        raise CatalogError(
+            f"{location} is Parquet, which needs the package arro3-io; "
+            "install it, or give the items as JSON."
+        ) from error
+    return arro3.io.read_parquet(io.BytesIO(content), batch_size=ROWS_AT_ONCE)
+
+
+def _is_in(period: Period, item: dict[str, Any]) -> bool:
+    try:
+        return period.contains(scene_moment(item["properties"]))
+    except ValueError:
+        return False
+
+
+def read_row(row: dict[str, Any]) -> dict[str, Any]:
+    """The STAC item in one row but for its assets, as JSON has it.
+
+    What is null is left out, as it was in the item, and so is a footprint that is not WKB:
+    whoever checks items says so.
+    """
+    item = _plain({name: row[name] for name in (TOP_LEVEL - {"geometry"}) & set(row)})
+    properties = item.get("properties")
+    properties = dict(properties) if isinstance(properties, dict) else {}
+    properties.update(_plain({name: row[name] for name in row.keys() - TOP_LEVEL}))
+    properties.setdefault("datetime", None)
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "stac_extensions": [],
+        "links": [],
+        "assets": {},
+        **item,
+        "geometry": _geometry(row.get("geometry")),
+        "bbox": _bounds(item.get("bbox")),
+        "properties": properties,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as JSON has it: no nulls in objects, times as text, geometries as GeoJSON."""
+    if isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, dict):
+        # Most members are null: an asset has the members of all assets.
+        return {
+            name: plain
+            for name, member in value.items()
+            if member is not None and (plain := _plain(member)) is not None
+        }
+    if isinstance(value, (list, tuple)):
+        return [_plain(member) for member in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
+        return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    return _geometry(value)
+
+
+def _geometry(value: Any) -> dict[str, Any] | None:
+    if not isinstance(value, bytes):
+        return None
+    try:
+        return dict(shapely.geometry.mapping(shapely.from_wkb(value)))
+    except shapely.errors.ShapelyError:
+        return None
+
+
+def _bounds(value: Any) -> list[float] | None:
+    if isinstance(value, dict):
+        return [value[side] for side in BOX_SIDES if side in value]
+    return value if isinstance(value, list) else None

@@ -1,0 +1,60 @@
+"""What CATALOG is: an API, a static catalogue, a file of items, or a folder of scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...bridge.errors import CatalogError
+from ...bridge.profiles import CollectionProfile
+from .documents import DocumentReader, is_api, parse_document
+from .geoparquet import GeoParquetSource, is_parquet
+from .hrefs import is_remote
+from .local_scenes.folder import LocalScenes
+from .source import SearchedSource
+from .static import StaticSource
+
+if TYPE_CHECKING:
+    from ..access.access import Access
+
+
+def open_source(
+    location: str, profile: CollectionProfile, access: Access | None = None
+) -> SearchedSource:
+    """The catalogue at ``location``, by what is there and not by its name.
+
+    ``access`` has the keys of a catalogue that wants some.
+
+    Raises:
+        CatalogError: it cannot be read, or is none.
+    """
+    if not is_remote(location) and Path(location).is_dir():
+        return LocalScenes(Path(location), profile)
+    reader = DocumentReader(access)
+    content, location = reader.fetch(location)
+    if is_parquet(content):
+        return GeoParquetSource(content, location)
+    root = parse_document(content, location)
+    if is_api(root):
+        # Imported here: a static catalogue is searched without what pystac-client costs to load.
+        from .api_source import ApiSource  # noqa: PLC0415
+
+        return ApiSource(root, access)
+    if root.type == "Collection" and root.hrefs("items") and not root.hrefs("item", "child"):
+        raise CatalogError(
+            f"{location} is one collection of a STAC API; give the address of the API as CATALOG."
+        )
+    return StaticSource(root, reader)
+
+
+def open_items_file(location: str) -> StaticSource | GeoParquetSource:
+    """The scenes in a file of items that was found before: an ItemCollection or GeoParquet.
+
+    Raises:
+        CatalogError: it cannot be read, or is none.
+    """
+    reader = DocumentReader()
+    content, location = reader.fetch(location)
+    if is_parquet(content):
+        return GeoParquetSource(content, location)
+    return StaticSource(parse_document(content, location), reader)

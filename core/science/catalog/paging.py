@@ -1,0 +1,77 @@
+"""From one page of an API's answer to the next, as the servers there are write their links."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .hrefs import resolve_link
+from .json_text import parse_json
+from .web import WebAnswer, WebRequest, ask
+
+if TYPE_CHECKING:
+    import requests
+
+# Some servers filter a page after they have cut it, so a page may be empty before the last.
+MOST_BARREN_PAGES = 20
+
+
+def read_pages(session: requests.Session, first: WebRequest, key: str) -> Iterator[dict[str, Any]]:
+    """The answer to ``first`` and what its ``next`` links lead to, page by page.
+
+    ``key`` names the list that a page holds, ``features`` or ``collections``. It ends where no
+    request leads on that was not sent before, or where page after page brings nothing new.
+
+    Raises:
+        WebError: a request fails.
+        ValueError: an answer is no page.
+    """
+    request: WebRequest | None = first
+    sent: set[str] = set()
+    seen: set[str] = set()
+    barren = 0
+    while request is not None and barren < MOST_BARREN_PAGES:
+        sent.add(_identity(request))
+        answer = ask(session, request)
+        page = _read_page(answer, key)
+        ids = {str(entry.get("id")) for entry in page[key] if isinstance(entry, dict)}
+        barren = barren + 1 if ids <= seen else 0
+        seen |= ids
+        yield page
+        request = _next_request(page, request, answer.address)
+        if request is not None and _identity(request) in sent:
+            return
+
+
+def _read_page(answer: WebAnswer, key: str) -> dict[str, Any]:
+    page = parse_json(answer.content)
+    if not isinstance(page, dict) or not isinstance(page.get(key), list):
+        raise ValueError(f"it is an answer without {key}")
+    return page
+
+
+def _next_request(page: dict[str, Any], current: WebRequest, address: str) -> WebRequest | None:
+    """What the page's ``next`` link asks for; a POST without a body of its own repeats the last."""
+    links = page.get("links")
+    for link in links if isinstance(links, list) else ():
+        if not isinstance(link, dict) or link.get("rel") != "next":
+            continue
+        location = resolve_link(str(link.get("href") or ""), address)
+        if location is None:
+            continue
+        body = link.get("body")
+        default = "GET" if body is None else "POST"
+        if str(link.get("method") or default).upper() != "POST":
+            return WebRequest(location)
+        before = current.parameters if current.method == "POST" else None
+        if not isinstance(body, dict):
+            return WebRequest(location, "POST", before or {})
+        merged = {**(before or {}), **body} if link.get("merge") else body
+        return WebRequest(location, "POST", merged)
+    return None
+
+
+def _identity(request: WebRequest) -> str:
+    content = json.dumps(request.parameters, sort_keys=True)
+    return f"{request.method} {request.address} {content}"

@@ -1,0 +1,1 @@
+"""A run on a Dask cluster; nothing here is imported by a run that needs none."""

@@ -1,0 +1,1 @@
+"""Writing a Cloud Optimized GeoTIFF as its blocks come."""

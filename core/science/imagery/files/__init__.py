@@ -1,0 +1,1 @@
+"""Raster files, wherever they lie: bytes by range, tiles decoded once, pixels by window."""

@@ -1,0 +1,219 @@
+"""Bytes of files on a disk, behind http(s) or in cloud storage, by range."""
+
+from __future__ import annotations
+
+import errno
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import urllib3
+from urllib3.exceptions import HTTPError, InvalidHeader, ProtocolError
+from urllib3.exceptions import TimeoutError as ServerTimeoutError
+
+from ...access.access import Access
+from ...access.sending import send
+from ...catalog.web import reason_in_words
+from .patience import Hosts, RangeError, StatusError, first_cause, may_pass, retry_policy
+from .processor_places import place_given_up
+
+TIMEOUT = urllib3.Timeout(connect=10, read=20)
+
+# A connection slower than this, after its first seconds, is given up: a server may send a byte
+# now and then and never end.
+FEWEST_BYTES_A_SECOND = 2048
+SECONDS_OF_GRACE = 30.0
+# Larger pieces cost more: the system then clears new memory for each.
+PIECE_BYTES = 64 * 1024
+COPY_BYTES = 8 * 1024**2
+MOST_COPIED_BYTES = 8 * 1024**3
+
+PARTIAL_CONTENT = 206
+WHOLE_CONTENT = 200
+RANGE_NOT_SATISFIABLE = 416
+
+
+class RangeReader:
+    """Reads ranges, from any thread; connections are kept for the next range.
+
+    A file whose server sends no ranges is copied once, into ``scratch``.
+    """
+
+    def __init__(self, connections: int, scratch: Path, access: Access | None = None) -> None:
+        """``access`` has the keys and signatures that some servers want."""
+        self._access = access or Access()
+        self._pool = urllib3.PoolManager(maxsize=connections, timeout=TIMEOUT)
+        self._scratch = scratch
+        self._copies: dict[str, Path] = {}
+        self._lock = threading.Lock()
+        self._hosts = Hosts()
+
+    def read(self, href: str, start: int, length: int) -> bytes:
+        """Up to ``length`` bytes from ``start`` on: fewer only where the file ends.
+
+        Raises:
+            RangeError: they cannot be read.
+            AccessError: their server wants keys, or other ones.
+        """
+        with place_given_up():
+            return self._read(href, start, length)
+
+    def _read(self, href: str, start: int, length: int) -> bytes:
+        copy = self._copies.get(href)
+        if copy or "://" not in href:
+            return _read_disk(copy or Path(href), start, length)
+        try:
+            content = self._read_patiently(href, start, length)
+        except (HTTPError, OSError) as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise
+            raise RangeError(reason_in_words(error)) from error
+        self._hosts.answered(href, is_read=True)
+        return content
+
+    def _read_patiently(self, href: str, start: int, length: int) -> bytes:
+        attempts = self._hosts.attempts(href, retry_policy())
+        while True:
+            try:
+                return self._request(href, start, length)
+            except (StatusError, HTTPError, OSError) as error:
+                cause = first_cause(error)
+                if not may_pass(cause):
+                    if isinstance(cause, StatusError):
+                        self._hosts.answered(href, is_read=False)
+                    raise
+                attempts.wait(cause)
+
+    def copy_of(self, href: str) -> Path | None:
+        """The copy of a file whose server was found to send no ranges."""
+        return self._copies.get(href)
+
+    def copy(self, href: str) -> Path:
+        """The file as a whole, brought into ``scratch`` unless it is there; for one thread a file.
+
+        Raises:
+            RangeError: it cannot be read, or is larger than ``MOST_COPIED_BYTES``.
+            AccessError: see ``read``.
+        """
+        path = self._scratch / f"copied-file-{uuid.uuid4().hex}"
+        try:
+            self._copy_ranges(href, path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        # A server without ranges has sent all of it meanwhile.
+        found = self._copies.setdefault(href, path)
+        if found != path:
+            path.unlink()
+        return found
+
+    def _copy_ranges(self, href: str, path: Path) -> None:
+        with path.open("wb") as file:
+            content = b" "
+            while content and href not in self._copies:
+                content = self.read(href, file.tell(), COPY_BYTES)
+                file.write(content)
+                if file.tell() > MOST_COPIED_BYTES:
+                    raise RangeError(f"it is larger than {MOST_COPIED_BYTES >> 30} GB")
+
+    def stop_waiting(self) -> None:
+        """Nobody needs what is still being read: whoever waits for a server gets an error."""
+        self._hosts.end()
+
+    def close(self) -> None:
+        """Close all connections and remove what was copied."""
+        self._pool.clear()
+        for copy in self._copies.values():
+            copy.unlink(missing_ok=True)
+
+    def _request(self, href: str, start: int, length: int) -> bytes:
+        headers = {
+            "Range": f"bytes={start}-{start + length - 1}",
+            "User-Agent": "fairweather",
+            "Accept-Encoding": "identity",
+        }
+        response = send(self._pool, self._access, href, headers)
+        try:
+            if response.status == WHOLE_CONTENT:
+                return _read_disk(self._copy(href, response), start, length)
+            if response.status == RANGE_NOT_SATISFIABLE:
+                return b""
+            if response.status != PARTIAL_CONTENT:
+                raise StatusError(response.status, _retry_after(response))
+            # One byte more than asked for is enough to see that an answer is too long.
+            content = b"".join(_pieces(response, length + 1))
+        finally:
+            # A connection whose answer was not read to its end cannot serve the next request.
+            response.close()
+            response.release_conn()
+        return _checked(content, start, length, response.headers.get("Content-Range", ""))
+
+    def _copy(self, href: str, response: urllib3.BaseHTTPResponse) -> Path:
+        with self._lock:
+            if href not in self._copies:
+                path = self._scratch / f"whole-file-{len(self._copies)}"
+                pieces = _pieces(response, MOST_COPIED_BYTES)
+                first = next(pieces, b"")
+                if first.lstrip().startswith(b"<"):
+                    # As a hotel's network does until somebody signs in.
+                    raise ProtocolError("the server sent a web page instead of the file")
+                with path.open("wb") as file:
+                    file.writelines(chain([first], pieces))
+                self._copies[href] = path
+            return self._copies[href]
+
+
+def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
+    try:
+        return urllib3.Retry().get_retry_after(response)
+    except InvalidHeader:
+        return None
+
+
+def _pieces(response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
+    """The content, up to ``most`` bytes of it.
+
+    Raises:
+        ServerTimeoutError: it comes too slowly.
+    """
+    began, received = time.monotonic(), 0
+    while received < most:
+        piece = response.read1(min(PIECE_BYTES, most - received))
+        if not piece:
+            return
+        received += len(piece)
+        yield piece
+        if time.monotonic() - began > SECONDS_OF_GRACE + received / FEWEST_BYTES_A_SECOND:
+            raise ServerTimeoutError(f"timed out after {received} bytes")
+
+
+def _checked(content: bytes, start: int, length: int, content_range: str) -> bytes:
+    """The content of an answer that says ``bytes 0-99/1234``, if it is the range asked for.
+
+    Raises:
+        ProtocolError: it is another range.
+    """
+    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", content_range)
+    is_told = found and int(found[1]) == start and len(content) == int(found[2]) + 1 - start
+    # A server that does not know where the file ends sends what there is.
+    if (
+        found
+        and is_told
+        and len(content) <= length
+        and (found[3] == "*" or len(content) == min(length, int(found[3]) - start))
+    ):
+        return content
+    raise ProtocolError("the server sent another range than it was asked for")
+
+
+def _read_disk(path: Path, start: int, length: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(length)
+    except OSError as error:
+        raise RangeError(error.strerror or str(error)) from error

@@ -1,0 +1,166 @@
+"""Files that GDAL reads: several bands in one file, unusual TIFFs, JPEG 2000 of one large tile.
+
+They lie on this computer: what is remote was copied before, so that GDAL never asks a server.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import rasterio
+import rasterio.windows
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
+
+from .raster_file import Window, no_crs_error, read_error
+
+# GDAL finds a format by a file's content, and some formats name further files to open: an address
+# that ends in .tif must not bring those in.
+RASTER_DRIVERS = ("GTiff", "JP2OpenJPEG")
+
+# Below what macOS lets a process open (256), with room for all else.
+MOST_OPEN_DATASETS = 128
+
+GDAL_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_NUM_THREADS": 1,
+    "GDAL_PAM_ENABLED": "NO",
+}
+
+
+# GDAL decodes whole tiles: a file of a few kilobytes may claim one of many gigabytes.
+MOST_TILE_PIXELS = 12_000 * 12_000
+
+
+class _Key(NamedTuple):
+    place: str
+    level: int
+
+
+class OpenDatasets:
+    """Open datasets, lent to one thread at a time and kept for the next.
+
+    Opening one again costs a request or two over a network. Those used longest ago are closed
+    first.
+    """
+
+    def __init__(self, most: int = MOST_OPEN_DATASETS) -> None:
+        self._most = most
+        self._idle: OrderedDict[int, tuple[_Key, rasterio.DatasetReader]] = OrderedDict()
+        self._numbers = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def lend(self, place: str, level: int) -> Iterator[rasterio.DatasetReader]:
+        """The dataset of a file's level: 0 is full resolution, 1 the first overview.
+
+        One that was read with an error is closed, not kept.
+
+        Raises:
+            RasterioError: it cannot be opened.
+        """
+        key = _Key(place, level)
+        with rasterio.Env(**GDAL_OPTIONS):
+            dataset = self._take(key) or _open(key)
+            try:
+                yield dataset
+            except BaseException:
+                dataset.close()
+                raise
+            self._keep(key, dataset)
+
+    def close(self) -> None:
+        """Close all idle datasets."""
+        with self._lock:
+            idle, self._idle = self._idle, OrderedDict()
+        for _, dataset in idle.values():
+            dataset.close()
+
+    def _take(self, key: _Key) -> rasterio.DatasetReader | None:
+        with self._lock:
+            for number, (own, _) in self._idle.items():
+                if own == key:
+                    return self._idle.pop(number)[1]
+        return None
+
+    def _keep(self, key: _Key, dataset: rasterio.DatasetReader) -> None:
+        with self._lock:
+            self._numbers += 1
+            self._idle[self._numbers] = (key, dataset)
+            surplus = self._idle.popitem(last=False) if len(self._idle) > self._most else None
+        if surplus:
+            surplus[1][1].close()
+
+
+class GdalFile:
+    """A file that GDAL reads; see ``RasterFile``.
+
+    Args:
+        href: its address.
+        datasets: where it is opened.
+        place: what is opened, if not ``href`` itself.
+
+    Raises:
+        ReadError: it cannot be opened, or has no CRS.
+    """
+
+    def __init__(self, href: str, datasets: OpenDatasets, place: str | None = None) -> None:
+        self._href = href
+        self._place = place or href
+        self._datasets = datasets
+        try:
+            with datasets.lend(self._place, 0) as dataset:
+                if dataset.crs is None:
+                    raise no_crs_error(href)
+                overviews = len(dataset.overviews(1))
+                self.nodata: float | None = dataset.nodata
+            levels = [self._describe(level) for level in range(overviews + 1)]
+        except RasterioError as error:
+            raise read_error(href, error) from error
+        self._levels = tuple(geobox for geobox, _ in levels)
+        self._tile_shapes = tuple(tile_shape for _, tile_shape in levels)
+
+    @property
+    def levels(self) -> tuple[GeoBox, ...]:
+        """The pixel grids, full resolution first."""
+        return self._levels
+
+    @property
+    def tile_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of each level's tiles."""
+        return self._tile_shapes
+
+    def read(self, level: int, window: Window, whole: Window) -> np.ndarray:  # noqa: ARG002
+        """The pixels of a window; see ``RasterFile``."""
+        try:
+            with self._datasets.lend(self._place, level) as dataset:
+                pixels: np.ndarray = dataset.read(
+                    1, window=rasterio.windows.Window.from_slices(*window)
+                )
+        except RasterioError as error:
+            raise read_error(self._href, error) from error
+        return pixels
+
+    def _describe(self, level: int) -> tuple[GeoBox, tuple[int, int]]:
+        with self._datasets.lend(self._place, level) as dataset:
+            shape: tuple[int, int] = dataset.block_shapes[0]
+            if shape[0] * shape[1] > MOST_TILE_PIXELS:
+                raise read_error(self._href, "its tiles are too large to be read")
+            return GeoBox.from_rio(dataset), shape
+
+
+def _open(key: _Key) -> rasterio.DatasetReader:
+    options = {"overview_level": key.level - 1} if key.level else {}
+    reasons: list[RasterioError] = []
+    for driver in RASTER_DRIVERS:
+        try:
+            return rasterio.open(key.place, driver=driver, sharing=False, **options)
+        except RasterioError as error:
+            reasons.append(error)
+    # The others say only that the file is none of theirs.
+    raise reasons[0]

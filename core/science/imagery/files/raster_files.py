@@ -1,0 +1,93 @@
+"""All files of a run: each is opened once, by whoever reads it best."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from copy import copy as shallow_copy
+from pathlib import Path
+
+from ....bridge.errors import ReadError
+from ...access.access import Access
+from .byte_ranges import RangeReader
+from .codestream import SIGNATURE as JPEG2000_SIGNATURE
+from .gdal import GdalFile, OpenDatasets
+from .jpeg2000 import open_jpeg2000
+from .patience import RangeError
+from .processor_places import place_given_up
+from .raster_file import RasterFile, read_error
+from .tiff import SIGNATURES as TIFF_SIGNATURES
+from .tiff import open_tiff
+from .tile_cache import TileCache
+
+# Their headers take some ten kilobytes each.
+MOST_KNOWN_FILES = 2048
+
+
+class RasterFiles:
+    """Opens files by address, from any thread."""
+
+    def __init__(
+        self, connections: int, scratch: Path, cache_bytes: int, access: Access | None = None
+    ) -> None:
+        self._ranges = RangeReader(connections, scratch, access)
+        self._cache = TileCache(cache_bytes)
+        self._datasets = OpenDatasets()
+        self._known: OrderedDict[str, Future[RasterFile]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open(self, href: str) -> RasterFile:
+        """The file at ``href``; asked for by several threads at once, one opens it for all.
+
+        Raises:
+            ReadError: it cannot be opened, or has no CRS.
+            AccessError: its server wants keys, or other ones.
+        """
+        with self._lock:
+            future = self._known.get(href)
+            is_new = future is None
+            if future is None:
+                future = self._known[href] = Future()
+                if len(self._known) > MOST_KNOWN_FILES:
+                    self._known.popitem(last=False)
+            self._known.move_to_end(href)
+        if is_new:
+            try:
+                future.set_result(self._open(href))
+            except BaseException as error:
+                future.set_exception(error)
+        with place_given_up():
+            failure = future.exception()
+        if isinstance(failure, ReadError):
+            # One of its own for each: raised again and again, an error would hold on to all that
+            # its raisers had in hand.
+            raise shallow_copy(failure)
+        return future.result()
+
+    def stop_waiting(self) -> None:
+        """Nobody needs what is still being read: whoever waits for a server gets an error."""
+        self._ranges.stop_waiting()
+
+    def close(self) -> None:
+        """Close files and connections."""
+        self._datasets.close()
+        self._ranges.close()
+
+    def _open(self, href: str) -> RasterFile:
+        for open_by_tiles in (open_tiff, open_jpeg2000):
+            file = open_by_tiles(href, self._ranges, self._cache)
+            if file is not None:
+                return file
+        # GDAL itself never asks a server: what may be read, and by whom, is decided in one place.
+        copy = self._copy(href) if "://" in href else None
+        return GdalFile(href, self._datasets, str(copy) if copy else None)
+
+    def _copy(self, href: str) -> Path:
+        try:
+            start = self._ranges.read(href, 0, len(JPEG2000_SIGNATURE))
+            if start != JPEG2000_SIGNATURE and start[:4] not in TIFF_SIGNATURES:
+                raise RangeError("it is neither TIFF nor JPEG 2000")
+            return self._ranges.copy(href)
+        except RangeError as error:
+            raise read_error(href, error) from error

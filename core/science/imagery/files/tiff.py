@@ -1,0 +1,340 @@
+"""TIFF files read by their own tiles: each is fetched by range and decoded once.
+
+tifffile parses the header and decodes; it knows more compressions and predictors than satellite
+imagery uses. What is unusual otherwise (several bands in one file, a CRS without an EPSG code) is
+left to GDAL.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, Any, cast
+
+import numpy as np
+import tifffile
+from affine import Affine
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
+
+from ....bridge.errors import FairweatherError
+from .byte_ranges import RangeReader
+from .patience import RangeError
+from .raster_file import Window, read_error
+from .tile_cache import TileCache
+from .tile_grid import TiledLevel, TileGrid
+
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+# The header of a Sentinel-2 band with its overviews fits; a longer one takes a second request.
+HEADER_BYTES = 32 * 1024
+
+# More than any header has: what claims to be longer is broken, or meant to fill the memory.
+MOST_HEADER_BYTES = 64 * 1024**2
+MOST_LEVELS = 32
+MOST_TILE_PIXELS = 8192 * 8192
+
+# Where a header, or a tile, may lie at most; and by how much an encoding may enlarge a tile.
+MOST_FILE_BYTES = 2**50
+MOST_SWELLING = 4
+SMALL_TILE_BYTES = 64 * 1024
+
+# Tiles that lie as close as this in a file are fetched by one request, up to this size.
+SMALL_GAP = 1024
+LARGEST_REQUEST = 16 * 1024**2
+
+GDAL_NODATA = 42113
+REDUCED_IMAGE = 1
+MASK_IMAGE = 4
+USER_DEFINED = 32767
+UNCOMPRESSED = 1
+JPEG_COMPRESSIONS = (6, 7)
+PIXEL_IS_POINT = 2
+
+
+@dataclass(frozen=True)
+class _Level:
+    """One resolution: where its tiles lie in the file, row by row, and how they are decoded."""
+
+    geobox: GeoBox
+    tile_shape: tuple[int, int]
+    offsets: np.ndarray
+    byte_counts: np.ndarray
+    page: tifffile.TiffPage
+
+    @property
+    def grid(self) -> TileGrid:
+        height, width = self.geobox.shape
+        return TileGrid((int(height), int(width)), self.tile_shape)
+
+
+class TiffFile:
+    """A TIFF of one band whose tiles are read directly."""
+
+    def __init__(
+        self, href: str, levels: Sequence[_Level], ranges: RangeReader, cache: TileCache
+    ) -> None:
+        self._href = href
+        self._levels = tuple(levels)
+        self._ranges = ranges
+        self._cache = cache
+
+    @property
+    def levels(self) -> tuple[GeoBox, ...]:
+        """The pixel grids, full resolution first."""
+        return tuple(level.geobox for level in self._levels)
+
+    @property
+    def tile_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of each level's tiles."""
+        return tuple(level.tile_shape for level in self._levels)
+
+    @property
+    def nodata(self) -> float | None:
+        """The file's own nodata value, None without."""
+        page = self._levels[0].page
+        return float(page.nodata) if GDAL_NODATA in page.tags else None
+
+    def read(self, level: int, window: Window, whole: Window) -> np.ndarray:
+        """The pixels of a window; see ``RasterFile``."""
+        own = self._levels[level]
+        tiles = TiledLevel(
+            key=(self._href, level),
+            grid=own.grid,
+            dtype=np.dtype(own.page.dtype),
+            decode=partial(self._decode, own),
+            cache=self._cache,
+        )
+        return tiles.read(window, whole)
+
+    def _decode(self, level: _Level, tiles: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Each tile's number and its pixels, without what lies beyond the level's edge."""
+        for tile, content in self._fetch(level, tiles):
+            rows, columns = level.grid.place(tile)
+            shape = (rows.stop - rows.start, columns.stop - columns.start)
+            if content is None:
+                nodata = np.array(level.page.nodata, level.page.dtype)
+                yield tile, np.broadcast_to(nodata, shape)
+                continue
+            try:
+                decoded = level.page.decode(content, tile)[0]
+            except Exception as error:  # each codec has errors of its own
+                raise read_error(self._href, f"tile {tile} is broken: {error}") from error
+            if decoded is None or decoded.size < shape[0] * shape[1]:
+                raise read_error(self._href, f"tile {tile} is broken")
+            pixels = decoded.reshape(decoded.shape[1:3])[: shape[0], : shape[1]]
+            # A part would keep the whole in memory: what was fetched, or the tile beyond the edge.
+            is_part = level.page.compression == UNCOMPRESSED or pixels.size < decoded.size
+            yield tile, pixels.copy() if is_part else pixels
+
+    def _fetch(
+        self, level: _Level, tiles: Sequence[int]
+    ) -> Iterator[tuple[int, bytes | memoryview | None]]:
+        """Each tile's number and content, None for one that is not stored as it is empty."""
+        stored = [tile for tile in tiles if level.byte_counts[tile]]
+        yield from ((tile, None) for tile in tiles if not level.byte_counts[tile])
+        for run in _runs(level, stored):
+            start = int(level.offsets[run[0]])
+            end = int(level.offsets[run[-1]] + level.byte_counts[run[-1]])
+            try:
+                content = self._ranges.read(self._href, start, end - start)
+            except RangeError as error:
+                raise read_error(self._href, error) from error
+            if len(content) < end - start:
+                raise read_error(self._href, "the file is cut short")
+            for tile in run:
+                first = int(level.offsets[tile]) - start
+                # A copy of its own would cost more than it is worth; decoders take views.
+                yield tile, memoryview(content)[first : first + int(level.byte_counts[tile])]
+
+
+def _runs(level: _Level, tiles: Sequence[int]) -> Iterator[list[int]]:
+    """Tiles in the file's order, those that lie together in one list."""
+    run: list[int] = []
+    for tile in sorted(tiles, key=lambda tile: int(level.offsets[tile])):
+        if run:
+            end = int(level.offsets[run[-1]] + level.byte_counts[run[-1]])
+            size = int(level.offsets[tile] + level.byte_counts[tile] - level.offsets[run[0]])
+            if not 0 <= int(level.offsets[tile]) - end <= SMALL_GAP or size > LARGEST_REQUEST:
+                yield run
+                run = []
+        run.append(tile)
+    if run:
+        yield run
+
+
+def open_tiff(href: str, ranges: RangeReader, cache: TileCache) -> TiffFile | None:
+    """The file, or None where it is no TIFF or one for GDAL.
+
+    Raises:
+        ReadError: it cannot be read.
+    """
+    header = _Header(href, ranges)
+    try:
+        if header.read(4) not in SIGNATURES:
+            return None
+        header.seek(0)
+        levels = _read_levels(header)
+    except RangeError as error:
+        raise read_error(href, error) from error
+    except FairweatherError:
+        raise
+    except Exception as error:  # tifffile has errors of many types for a broken header
+        raise read_error(href, f"its header is broken: {error}") from error
+    finally:
+        header.forget()
+    return TiffFile(href, levels, ranges, cache) if levels else None
+
+
+def _read_levels(header: _Header) -> list[_Level]:
+    """Full resolution and its overviews; empty where GDAL has to read the file."""
+    pages: list[tifffile.TiffPage] = []
+    with tifffile.TiffFile(cast("IO[bytes]", header), size=MOST_FILE_BYTES) as file:
+        for page in file.pages:
+            if len(pages) >= MOST_LEVELS:
+                return []
+            if isinstance(page, tifffile.TiffPage):
+                pages.append(page)
+    if not pages or not all(_is_plain(page) for page in pages):
+        return []
+    geobox = _read_geobox(pages[0])
+    if geobox is None:
+        return []
+    levels = [_level(pages[0], geobox)]
+    for page in pages[1:]:
+        if page.subfiletype & REDUCED_IMAGE and not page.subfiletype & MASK_IMAGE:
+            height, width = page.shape
+            scale = Affine.scale(geobox.shape[1] / width, geobox.shape[0] / height)
+            levels.append(
+                _level(page, GeoBox((height, width), geobox.transform * scale, geobox.crs))
+            )
+    return levels
+
+
+def _is_plain(page: tifffile.TiffPage) -> bool:
+    """Whether the page is one band of numbers in tiles or strips of a sensible size.
+
+    JPEG's tables lie apart from the tiles: GDAL brings them together.
+    """
+    return (
+        page.samplesperpixel == 1
+        and page.ndim == 2
+        and page.dtype is not None
+        and page.bitspersample == page.dtype.itemsize * 8
+        and page.dtype.kind in "iuf"
+        and page.compression not in JPEG_COMPRESSIONS
+        and len(page.dataoffsets) == len(page.databytecounts) > 0
+        and 0 < _tile_height(page) * _tile_width(page) <= MOST_TILE_PIXELS
+    )
+
+
+def _tile_height(page: tifffile.TiffPage) -> int:
+    return int(page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength))
+
+
+def _tile_width(page: tifffile.TiffPage) -> int:
+    return int(page.tilewidth if page.is_tiled else page.imagewidth)
+
+
+def _level(page: tifffile.TiffPage, geobox: GeoBox) -> _Level:
+    level = _Level(
+        geobox=geobox,
+        tile_shape=(_tile_height(page), _tile_width(page)),
+        offsets=np.array(page.dataoffsets, np.int64),
+        byte_counts=np.array(page.databytecounts, np.int64),
+        page=page,
+    )
+    down = -(-int(geobox.shape[0]) // level.tile_shape[0])
+    if len(level.offsets) != down * level.grid.tiles_across:
+        raise ValueError("its tiles do not cover it")
+    most = MOST_SWELLING * math.prod(level.tile_shape) * np.dtype(page.dtype).itemsize
+    _check_range(level.byte_counts, most + SMALL_TILE_BYTES)
+    _check_range(level.offsets, MOST_FILE_BYTES)
+    # Python's own numbers take ten times the memory of an array, for thousands of files.
+    page.dataoffsets = page.databytecounts = ()
+    return level
+
+
+def _check_range(numbers: np.ndarray, most: int) -> None:
+    if numbers.min() < 0 or numbers.max() > most:
+        raise ValueError("it tells places or sizes that its tiles cannot have")
+
+
+def _read_geobox(page: tifffile.TiffPage) -> GeoBox | None:
+    """The page's grid by GeoTIFF's tags (OGC 19-008r4), None where only GDAL understands them."""
+    tags: dict[str, Any] = page.geotiff_tags or {}
+    # A code without a name stays a number, others are of an enumeration.
+    model = int(tags.get("GTModelTypeGeoKey", 0))
+    key = {1: "ProjectedCSTypeGeoKey", 2: "GeographicTypeGeoKey"}.get(model)
+    code = int(tags.get(key, USER_DEFINED)) if key else USER_DEFINED
+    scale, tiepoint = tags.get("ModelPixelScale"), tags.get("ModelTiepoint")
+    if not 0 < code < USER_DEFINED or scale is None or tiepoint is None or len(tiepoint) != 6:
+        return None
+    column, row, _, x, y, _ = (float(number) for number in tiepoint)
+    # Like GDAL, which knows no rasters from bottom to top by this tag.
+    width, height = float(scale[0]), abs(float(scale[1]))
+    if int(tags.get("GTRasterTypeGeoKey", 1)) == PIXEL_IS_POINT:
+        column, row = column + 0.5, row + 0.5
+    transform = Affine.translation(x, y) * Affine.scale(width, -height)
+    transform *= Affine.translation(-column, -row)
+    return GeoBox((page.shape[0], page.shape[1]), transform, CRS(f"EPSG:{code}"))
+
+
+class _Header(io.RawIOBase):
+    """The start of a file as a file: more of it is fetched as it is asked for."""
+
+    def __init__(self, href: str, ranges: RangeReader) -> None:
+        self._href = href
+        self._ranges = ranges
+        self._pieces: dict[int, bytes] = {}
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END:
+            raise io.UnsupportedOperation("the end is not known")
+        self._position = offset + (self._position if whence == io.SEEK_CUR else 0)
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """``size`` bytes from the position on, fewer where the file ends."""
+        if not 0 <= size <= MOST_HEADER_BYTES:
+            raise ValueError("it asks for too much")
+        if size == 0:
+            return b""
+        first, skipped = divmod(self._position, HEADER_BYTES)
+        last = (self._position + size - 1) // HEADER_BYTES
+        self._fetch(first, last)
+        # Behind the end of the file all pieces are empty.
+        pieces = (self._pieces[number] for number in range(first, last + 1))
+        content = b"".join(pieces)[skipped : skipped + size]
+        self._position += len(content)
+        return content
+
+    def forget(self) -> None:
+        """Let go of what was read: pages that are kept hold on to their file."""
+        self._pieces.clear()
+
+    def _fetch(self, first: int, last: int) -> None:
+        """See to it that the pieces from ``first`` to ``last`` are here, by one request."""
+        missing = [number for number in range(first, last + 1) if number not in self._pieces]
+        if not missing:
+            return
+        count = missing[-1] - missing[0] + 1
+        if (len(self._pieces) + count) * HEADER_BYTES > MOST_HEADER_BYTES:
+            raise ValueError("it is too long")
+        content = self._ranges.read(self._href, missing[0] * HEADER_BYTES, count * HEADER_BYTES)
+        for number in range(count):
+            piece = content[number * HEADER_BYTES : (number + 1) * HEADER_BYTES]
+            self._pieces[missing[0] + number] = piece

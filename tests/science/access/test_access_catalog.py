@@ -1,0 +1,96 @@
+"""Catalogues that want keys: documents, static catalogues and searches, paged and moved."""
+
+import json
+
+import pytest
+from fairweather.core.bridge.credentials import Headers, Login, TokenGrant
+from fairweather.core.bridge.errors import AccessError
+from fairweather.core.science.access.access import Access, AccessRules
+from fairweather.core.science.catalog.documents import DocumentReader
+from fairweather.core.science.catalog.web import WebRequest, ask, open_session
+
+CATALOG = {"type": "Catalog", "id": "c", "stac_version": "1.0.0", "description": "", "links": []}
+
+
+@pytest.fixture
+def server(serve, tmp_path):
+    (tmp_path / "stac").mkdir()
+    (tmp_path / "stac" / "catalog.json").write_text(json.dumps(CATALOG))
+    return serve()
+
+
+def reader_for(server, credentials):
+    return DocumentReader(Access(AccessRules(catalog=server.address), credentials))
+
+
+@pytest.mark.parametrize(
+    "credentials", [Login("ana", "pass:wörd"), Headers({"X-API-Key": "planted"})]
+)
+def test_the_keys_open_it(guarded, server, credentials):
+    server.guard = (
+        guarded.basic_guard("ana", "pass:wörd")
+        if isinstance(credentials, Login)
+        else guarded.header_guard("x-api-key", "planted")
+    )
+    found = reader_for(server, credentials).read(f"{server.address}/stac/catalog.json")
+    assert found.content["id"] == "c"
+
+
+@pytest.mark.parametrize("credentials", [None, Login("ana", "wrong planted")])
+def test_who_is_refused_is_told_what_to_do(guarded, server, credentials):
+    server.guard = guarded.basic_guard("ana", "right")
+    with pytest.raises(AccessError, match=r"refuses access \(error 401\); choose") as caught:
+        reader_for(server, credentials).read(f"{server.address}/stac/catalog.json")
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize("uses", [1, 2])
+def test_a_token_is_renewed_in_mid_search(guarded, server, uses):
+    form = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "planted"}
+    guard = guarded.BearerGuard(form=form, tokens=guarded.Tokens(uses=uses))
+    server.guard, server.answer = guard, guard.answer
+    reader = reader_for(server, TokenGrant(f"{server.address}/token", "me", "planted"))
+    for _ in range(6):
+        assert reader.read(f"{server.address}/stac/catalog.json").type == "Catalog"
+    assert len(guard.tokens.given) == 6 / uses
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_keys_stay_with_their_host(guarded, server, serve, method, status):
+    other = serve()
+    moved = {"Location": f"{other.address}/stac/catalog.json"}
+    server.guard = lambda _: guarded.Reply(status, b"", moved)
+    credentials = Headers({"X-API-Key": "planted", "Authorization": "Bearer planted"})
+    session = open_session(Access(AccessRules(catalog=server.address), credentials))
+    answer = ask(session, WebRequest(f"{server.address}/a", method, {"limit": 3}))
+    assert json.loads(answer.content) == CATALOG
+    assert answer.address == f"{other.address}/stac/catalog.json"
+    assert "planted" in str(server.seen)
+    assert "planted" not in str(other.seen)
+
+
+def test_a_get_that_is_moved_keeps_its_question_once(guarded, server):
+    server.answer = lambda seen: (
+        guarded.Reply(302, b"", {"Location": f"/stac/catalog.json?{seen.target.partition('?')[2]}"})
+        if seen.path == "/old"
+        else None
+    )
+    ask(open_session(), WebRequest(f"{server.address}/old", "GET", {"limit": "3"}))
+    assert [seen.target.partition("?")[2] for seen in server.seen] == ["limit=3", "limit=3"]
+
+
+def test_other_documents_get_no_keys(server, serve):
+    other = serve()
+    reader = reader_for(server, Headers({"X-API-Key": "planted"}))
+    reader.read(f"{other.address}/stac/catalog.json")
+    assert "planted" not in str(other.seen)
+
+
+def test_a_netrc_file_adds_nothing_to_chosen_keys(server, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login other password other\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    reader = reader_for(server, Headers({"Authorization": "Bearer planted"}))
+    reader.read(f"{server.address}/stac/catalog.json")
+    assert server.seen[0].headers["authorization"] == "Bearer planted"

@@ -1,0 +1,386 @@
+"""Tokens: signatures of containers, and OAuth2; kept, renewed, and never sent elsewhere."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fairweather.core.bridge.credentials import Headers, Login, TokenGrant
+from fairweather.core.bridge.errors import AccessError
+from fairweather.core.bridge.profiles import Signing, Storage, load_profiles
+from fairweather.core.science.access import tokens as tokens_module
+from fairweather.core.science.access.access import Access, AccessRules
+from fairweather.core.science.access.tokens import KeptToken, Token
+from fairweather.core.science.imagery.files.byte_ranges import RangeError
+
+FORM = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "planted"}
+
+
+def signing_of(server):
+    """The loopback stand-in: the account is 127, the rest of the host its ending."""
+    host = server.host
+    return Signing(f"{server.address}/sas/{{account}}/{{container}}", host[host.index(".") :])
+
+
+class Clock:
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr(tokens_module.time, "monotonic", lambda: self.now)
+
+
+class TestKept:
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        return Clock(monkeypatch)
+
+    @pytest.fixture
+    def kept(self):
+        self.given = []
+
+        def fetch():
+            self.given.append(f"t{len(self.given)}")
+            return Token(self.given[-1], 2700)
+
+        return KeptToken(fetch)
+
+    def test_it_is_asked_for_once_and_renewed_before_its_end(self, clock, kept):
+        found = []
+        for clock.now in range(1000, 1000 + 8000, 100):
+            found.append(kept.text())
+        assert self.given == ["t0", "t1", "t2", "t3"]
+        # 300 s before the end of 2,700.
+        assert found.count("t0") == found.count("t1") == 24
+
+    def test_a_renewal_that_fails_does_no_harm_while_the_old_one_is_good(self, clock, kept):
+        kept.text()
+        kept._fetch = self._fail
+        clock.now += 2600
+        assert kept.text() == "t0"
+        clock.now += 200
+        with pytest.raises(AccessError):
+            kept.text()
+
+    def _fail(self):
+        raise AccessError("no")
+
+    def test_many_threads_ask_once(self, kept):
+        barrier = threading.Barrier(16)
+
+        def ask(_):
+            barrier.wait()
+            return kept.text()
+
+        with ThreadPoolExecutor(16) as threads:
+            assert set(threads.map(ask, range(16))) == {"t0"}
+        assert self.given == ["t0"]
+
+    def test_nobody_waits_for_a_renewal(self, clock, kept):
+        kept.text()
+        slow, leave = threading.Event(), threading.Event()
+
+        def fetch():
+            slow.set()
+            leave.wait(5)
+            return Token("new", 2700)
+
+        kept._fetch = fetch
+        clock.now += 2500
+        with ThreadPoolExecutor(1) as threads:
+            renewing = threads.submit(kept.text)
+            assert slow.wait(5)
+            assert kept.text() == "t0"
+            leave.set()
+            assert renewing.result() == "new"
+        assert kept.text() == "new"
+
+    def test_one_that_was_refused_is_replaced_if_it_ever_was_good(self, kept):
+        first = kept.text()
+        assert not kept.refused(first)
+        kept.accepted(first)
+        assert kept.refused(first)
+        assert kept.refused(first)  # another thread, told of the old one
+        assert self.given == ["t0", "t1"]
+        assert not kept.refused("t1")
+
+
+class TestContainers:
+    @pytest.fixture
+    def guard(self, guarded):
+        return guarded.ContainerGuard()
+
+    @pytest.fixture
+    def server(self, serve, guard, file, tmp_path):
+        (tmp_path / "hls").mkdir()
+        (tmp_path / "hls" / "it.bin").write_bytes(file)
+        server = serve(guard)
+        server.answer = guard.answer
+        return server
+
+    def test_one_token_for_many_reads(self, server, guard, file, reader):
+        ranges = reader(Access(AccessRules(signing=signing_of(server))))
+        for start in range(0, 90_000, 10_000):
+            found = ranges.read(f"{server.address}/hls/it.bin", start, 100)
+            assert found == file[start : start + 100]
+        assert len(guard.tokens.given) == 1
+
+    def test_the_address_keeps_its_own_query(self, server, reader):
+        ranges = reader(Access(AccessRules(signing=signing_of(server))))
+        ranges.read(f"{server.address}/hls/it.bin?snapshot=3", 0, 10)
+        assert server.seen[-1].query["snapshot"] == "3"
+
+    @pytest.mark.parametrize("uses", [1, 3])
+    def test_tokens_that_end_in_mid_run(self, server, guard, file, reader, uses):
+        guard.tokens.uses = uses
+        ranges = reader(Access(AccessRules(signing=signing_of(server))))
+        starts = range(0, 90_000, 3000)
+        for start in starts:
+            found = ranges.read(f"{server.address}/hls/it.bin", start, 100)
+            assert found == file[start : start + 100]
+        assert len(guard.tokens.given) == len(starts) / uses
+
+    def test_tokens_that_end_in_mid_run_of_many_threads(self, server, guard, file, reader):
+        guard.tokens.uses = 20
+        ranges = reader(Access(AccessRules(signing=signing_of(server))))
+        starts = range(0, 99_000, 500)
+        with ThreadPoolExecutor(8) as threads:
+            address = f"{server.address}/hls/it.bin"
+            found = list(threads.map(lambda start: ranges.read(address, start, 100), starts))
+        assert found == [file[start : start + 100] for start in starts]
+
+    def test_tokens_of_half_a_second(self, server, guard, file, reader):
+        guard.tokens.seconds = 0.5
+        ranges = reader(Access(AccessRules(signing=signing_of(server))))
+        end = time.monotonic() + 1.2
+        while time.monotonic() < end:
+            assert ranges.read(f"{server.address}/hls/it.bin", 0, 10) == file[:10]
+            time.sleep(0.05)
+        assert 3 <= len(guard.tokens.given) <= 5
+        # Renewed before the end: nobody was ever refused.
+        refused = [seen for seen in server.seen if seen.path == "/hls/it.bin"]
+        assert len(refused) <= 26
+
+    def test_a_token_that_never_works_is_not_asked_for_again_and_again(self, server, guard, reader):
+        guard.tokens.uses = 0
+        with pytest.raises(RangeError, match="403: it refuses access"):
+            reader(Access(AccessRules(signing=signing_of(server)))).read(
+                f"{server.address}/hls/it.bin", 0, 10
+            )
+        assert len(guard.tokens.given) == 1
+
+    def test_a_service_that_knows_no_such_container(self, server, reader, guarded):
+        server.answer = lambda seen: guarded.Reply(404) if seen.path.startswith("/sas/") else None
+        with pytest.raises(AccessError, match=r"gives no signature .* \(error 404\); try again"):
+            reader(Access(AccessRules(signing=signing_of(server)))).read(
+                f"{server.address}/hls/it.bin", 0, 10
+            )
+
+    @pytest.mark.parametrize(
+        "answer", [b"<html>", b"[]", b"{}", b'{"token": "a b", "msft:expiry": "x"}']
+    )
+    def test_a_service_that_answers_something_else(self, server, reader, guarded, answer):
+        server.answer = lambda seen: guarded.Reply(200, answer) if "/sas/" in seen.path else None
+        with pytest.raises(AccessError, match="its answer holds none"):
+            reader(Access(AccessRules(signing=signing_of(server)))).read(
+                f"{server.address}/hls/it.bin", 0, 10
+            )
+
+    def test_other_hosts_get_none(self, server, serve, guard, file, reader):
+        other = serve()
+        ranges = reader(Access(AccessRules(signing=signing_of(server))))
+        assert ranges.read(f"{other.address}/it.bin", 0, 10) == file[:10]
+        assert "?" not in other.seen[0].target
+        assert not guard.tokens.given
+
+    def test_a_redirect_leaves_it_behind(self, server, serve, guarded, file, reader):
+        other = serve()
+        elsewhere = {"Location": f"{other.address}/it.bin"}
+        server.guard = lambda _: guarded.Reply(302, b"", elsewhere)
+        ranges = reader(Access(AccessRules(signing=signing_of(server))))
+        assert ranges.read(f"{server.address}/hls/it.bin", 5, 10) == file[5:15]
+        assert "secretsignature" not in str(other.seen)
+
+    def test_the_real_addresses(self):
+        for name in ("sentinel-2-l2a-pc", "hls2-l30", "hls2-s30", "landsat-c2-l2-pc"):
+            signing = load_profiles()[name].signing
+            containers = Access(AccessRules(signing=signing))._containers
+            assert containers.find("https://hls2euwest.blob.core.windows.net/hls2/L30/a.tif")
+            for other in (
+                "http://hls2euwest.blob.core.windows.net/hls2/a.tif",
+                "https://blob.core.windows.net/hls2/a.tif",
+                "https://x.blob.core.windows.net.evil.example/hls2/a.tif",
+                "https://a.b.blob.core.windows.net/hls2/a.tif",
+                "https://a@b.blob.core.windows.net/hls2/a.tif",
+                "https://x.blob.core.windows.net/",
+            ):
+                assert containers.find(other) is None
+            assert signing.address.format(account="a", container="b") == (
+                "https://planetarycomputer.microsoft.com/api/sas/v1/token/a/b"
+            )
+
+
+class TestOAuth:
+    @pytest.fixture
+    def guard(self, guarded):
+        return guarded.BearerGuard(form=FORM)
+
+    @pytest.fixture
+    def server(self, serve, guard, file):
+        assert file
+        server = serve(guard)
+        server.answer = guard.answer
+        return server
+
+    def grant(self, server, **fields):
+        values = {"client_id": "me", "client_secret": "planted", **fields}
+        return TokenGrant(f"{server.address}/token", **values)
+
+    def access(self, server, **fields):
+        return Access(AccessRules(key_hosts=(server.host,)), self.grant(server, **fields))
+
+    def test_a_client_of_its_own(self, server, guard, file, reader):
+        ranges = reader(self.access(server))
+        for start in range(0, 1000, 100):
+            assert ranges.read(f"{server.address}/it.bin", start, 9) == file[start : start + 9]
+        assert guard.tokens.given == ["secretbearer-0"]
+
+    def test_a_users_password(self, server, guard, file, reader):
+        guard.form = {
+            "grant_type": "password",
+            "client_id": "cdse-public",
+            "scope": "openid",
+            "username": "ana@example.org",
+            "password": "žut & 7",
+        }
+        access = self.access(
+            server,
+            client_id="cdse-public",
+            client_secret="",
+            user="ana@example.org",
+            password="žut & 7",
+            scope="openid",
+        )
+        assert reader(access).read(f"{server.address}/it.bin", 0, 10) == file[:10]
+
+    @pytest.mark.parametrize("uses", [1, 4])
+    def test_tokens_that_end_in_mid_run(self, server, guard, file, reader, uses):
+        guard.tokens.uses = uses
+        ranges = reader(self.access(server))
+        for start in range(0, 1200, 100):
+            assert ranges.read(f"{server.address}/it.bin", start, 9) == file[start : start + 9]
+        assert len(guard.tokens.given) == 12 / uses
+
+    def test_a_wrong_secret(self, server, reader):
+        with pytest.raises(AccessError, match="the client's id or secret is wrong") as caught:
+            reader(self.access(server, client_secret="wrongsecret")).read(
+                f"{server.address}/it.bin", 0, 10
+            )
+        assert "wrongsecret" not in str(caught.value)
+
+    def test_a_token_that_is_not_good_here(self, server, guard, reader):
+        guard.tokens.uses = 0
+        with pytest.raises(
+            AccessError, match=r"refuses access with the keys of AUTH \(error 401\)"
+        ):
+            reader(self.access(server)).read(f"{server.address}/it.bin", 0, 10)
+        assert len(guard.tokens.given) == 1
+
+    @pytest.mark.parametrize(
+        "body", [b"{}", b"<html>", b'{"access_token": 3}', b'{"access_token": "a\\nb: c"}']
+    )
+    def test_an_answer_that_holds_no_token(self, server, guarded, reader, body):
+        server.answer = lambda seen: guarded.Reply(200, body) if seen.path == "/token" else None
+        with pytest.raises(AccessError, match="its answer holds none"):
+            reader(self.access(server)).read(f"{server.address}/it.bin", 0, 10)
+
+    def test_the_form_follows_no_redirect(self, server, serve, guarded, reader):
+        thief = serve()
+        moved = {"Location": f"{thief.address}/token"}
+        server.answer = lambda _: guarded.Reply(307, b"", moved)
+        with pytest.raises(AccessError, match="gives no token"):
+            reader(self.access(server)).read(f"{server.address}/it.bin", 0, 10)
+        assert not thief.seen
+
+    def test_a_token_address_that_anybody_can_listen_to(self, server, reader):
+        grant = TokenGrant("http://login.example/token", "me", "planted")
+        access = Access(AccessRules(key_hosts=(server.host,)), grant)
+        with pytest.raises(AccessError, match="not https"):
+            reader(access).read(f"{server.address}/it.bin", 0, 10)
+
+
+class TestWhereKeysGo:
+    @pytest.mark.parametrize(
+        "credentials", [Login("ana", "planted"), Headers({"X-API-Key": "planted"})]
+    )
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_never_across_a_redirect(self, serve, guarded, file, reader, credentials, status):
+        other = serve()
+        own = serve()
+        moved = {"Location": f"{other.address}/it.bin"}
+        own.guard = lambda _: guarded.Reply(status, b"", moved)
+        ranges = reader(Access(AccessRules(key_hosts=(own.host,)), credentials))
+        assert ranges.read(f"{own.address}/it.bin", 7, 10) == file[7:17]
+        assert not {"authorization", "x-api-key"} & set(other.seen[0].headers)
+        assert {"authorization", "x-api-key"} & set(own.seen[0].headers)
+
+    def test_across_a_redirect_on_the_own_host(self, serve, guarded, file, reader):
+        own = serve(guarded.header_guard("X-API-Key", "planted"))
+        own.answer = lambda seen: (
+            guarded.Reply(302, b"", {"Location": "/it.bin"}) if seen.path == "/old" else None
+        )
+        ranges = reader(
+            Access(AccessRules(key_hosts=(own.host,)), Headers({"X-API-Key": "planted"}))
+        )
+        assert ranges.read(f"{own.address}/old", 7, 10) == file[7:17]
+
+    def test_a_redirect_loop_ends(self, serve, guarded, reader):
+        own = serve(lambda seen: guarded.Reply(302, b"", {"Location": seen.path}))
+        with pytest.raises(RangeError, match="redirects again and again"):
+            reader().read(f"{own.address}/it.bin", 0, 10)
+        assert len(own.seen) < 10
+
+    @pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://x/y", "s3://b/k", "//["])
+    def test_a_redirect_to_no_web_address(self, serve, guarded, reader, location):
+        own = serve(lambda _: guarded.Reply(302, b"", {"Location": location}))
+        with pytest.raises(RangeError, match="no web address"):
+            reader().read(f"{own.address}/it.bin", 0, 10)
+
+    def test_hosts_that_are_named_nowhere_get_none(self, serve, file, reader):
+        own, other = serve(), serve()
+        access = Access(
+            AccessRules(catalog=f"{own.address}/stac", key_hosts=("data.example",)),
+            Login("ana", "planted"),
+        )
+        assert reader(access).read(f"{other.address}/it.bin", 0, 10) == file[:10]
+        assert "authorization" not in other.seen[0].headers
+        assert reader(access).read(f"{own.address}/it.bin", 0, 10) == file[:10]
+        assert "authorization" in own.seen[0].headers
+
+    def test_never_where_anybody_can_listen(self):
+        access = Access(AccessRules(key_hosts=("data.example",)), Login("ana", "planted"))
+        assert access.route("https://data.example/a.tif").headers
+        with pytest.raises(AccessError, match="where everybody could listen"):
+            access.route("http://data.example/a.tif")
+
+    def test_a_login_for_storage_is_not_for_the_catalogue(self):
+        rules = AccessRules(catalog="https://stac.example/v1", storage=Storage(("eodata",)))
+        access = Access(rules, Login("key", "planted"))
+        assert access.catalog_headers("https://stac.example/v1/search") == {}
+        access = Access(rules, Headers({"X": "planted"}))
+        assert access.catalog_headers("https://stac.example/v1/search") == {"X": "planted"}
+        for other in (
+            "http://stac.example/v1",
+            "https://stac.example:444/v1",
+            "https://x.example/",
+        ):
+            assert access.catalog_headers(other) == {}
+
+    def test_nothing_shows_what_it_holds(self):
+        for credentials in (
+            *(Login("ana", "planted"), Headers({"X": "planted"})),
+            TokenGrant("https://a.example", "me", "planted", "ana", "planted"),
+        ):
+            access = Access(AccessRules(key_hosts=("data.example",)), credentials)
+            shown = [repr(credentials), repr(access), repr(Token("planted", 1.0))]
+            if not isinstance(credentials, TokenGrant):
+                shown.append(repr(access.route("https://data.example/a.tif")))
+            assert "planted" not in "".join(shown)

@@ -1,0 +1,211 @@
+"""Ranges of bytes from disks and servers, also from those that fail."""
+
+import dataclasses
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from fairweather.core.bridge.errors import ReadError
+from fairweather.core.science.imagery.files import byte_ranges
+from fairweather.core.science.imagery.files.byte_ranges import RangeError, RangeReader
+from fairweather.core.science.imagery.files.tiff import TiffFile
+from fairweather.core.science.imagery.reading import BlockReader
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from urllib3 import Retry
+
+CONTENT = np.random.default_rng(1).bytes(100_000)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch):
+    """What goes wrong is tried again as often as ever, but at once."""
+    policy = byte_ranges.retry_policy
+
+    def without_pauses() -> Retry:
+        return policy().new(backoff_factor=0, backoff_jitter=0)
+
+    monkeypatch.setattr(byte_ranges, "retry_policy", without_pauses)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "a.bin").write_bytes(CONTENT)
+    return tmp_path / "served"
+
+
+@pytest.fixture
+def server(folder, serve_files):
+    return serve_files(folder)
+
+
+@pytest.fixture
+def ranges(tmp_path, no_pauses):
+    reader = RangeReader(4, tmp_path)
+    yield reader
+    reader.close()
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.integers(0, 110_000), st.integers(1, 120_000))
+def test_what_a_slice_would_give(folder, server, ranges, start, length):
+    expected = CONTENT[start : start + length]
+    assert ranges.read(str(folder / "a.bin"), start, length) == expected
+    assert ranges.read(server.href("a.bin"), start, length) == expected
+
+
+def test_many_threads(server, ranges):
+    starts = range(0, 100_000, 977)
+    with ThreadPoolExecutor(16) as threads:
+        found = list(
+            threads.map(lambda start: ranges.read(server.href("a.bin"), start, 999), starts)
+        )
+    assert found == [CONTENT[start : start + 999] for start in starts]
+    assert len(server.asked) == len(starts)
+
+
+@pytest.mark.parametrize(
+    "fault", ["503", "429", "500", "cut", "other range", "no place", "too long"]
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_goes_wrong_once_or_twice_is_tried_again(server, ranges, fault, times):
+    server.fail("a.bin", *[fault] * times)
+    assert ranges.read(server.href("a.bin"), 1000, 5000) == CONTENT[1000:6000]
+    assert len(server.asked) == times + 1
+    # The connection is good for what comes next.
+    assert ranges.read(server.href("a.bin"), 0, 10) == CONTENT[:10]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "most"),
+    [
+        ("404", "the server answers 404", 1),
+        ("403", "the server answers 403", 7),
+        ("503", "the server answers 503", 11),
+        ("cut", "the connection broke", 11),
+        ("other range", "other bytes", 11),
+        ("no place", "other bytes", 11),
+        ("too long", "other bytes", 11),
+    ],
+)
+def test_what_goes_wrong_for_good_is_told(server, ranges, fault, words, most):
+    server.fail("a.bin", fault, for_good=True)
+    start = time.monotonic()
+    with pytest.raises(RangeError, match=words):
+        ranges.read(server.href("a.bin"), 1000, 5000)
+    assert 1 <= len(server.asked) <= most
+    assert time.monotonic() - start < 2
+
+
+def test_a_server_that_does_not_know_where_the_file_ends(server, ranges):
+    server.fail("a.bin", "no total", for_good=True)
+    assert ranges.read(server.href("a.bin"), 1000, 5000) == CONTENT[1000:6000]
+    assert ranges.read(server.href("a.bin"), 99_000, 5000) == CONTENT[99_000:]
+
+
+def test_nobody_listens(ranges, server):
+    with pytest.raises(RangeError, match="refuses the connection"):
+        ranges.read("http://127.0.0.1:9/a.bin", 0, 10)
+
+
+def test_a_file_that_is_not_there(ranges, tmp_path):
+    with pytest.raises(RangeError, match="No such file"):
+        ranges.read(str(tmp_path / "no such.tif"), 0, 10)
+    with pytest.raises(RangeError):
+        ranges.read(str(tmp_path), 0, 10)
+
+
+class TestNoRanges:
+    """A server that sends the whole file, whatever is asked."""
+
+    @pytest.fixture
+    def server(self, folder, serve_files):
+        return serve_files(folder, has_ranges=False)
+
+    def test_it_is_copied_once_and_removed(self, server, tmp_path):
+        ranges = RangeReader(4, tmp_path)
+        assert ranges.copy_of(server.href("a.bin")) is None
+        for start in (0, 70_000, 99_990, 200_000):
+            assert ranges.read(server.href("a.bin"), start, 100) == CONTENT[start : start + 100]
+        assert len(server.asked) == 1
+        copy = ranges.copy_of(server.href("a.bin"))
+        assert copy.read_bytes() == CONTENT
+        ranges.close()
+        assert not copy.exists()
+
+    def test_threads_that_come_together(self, server, ranges):
+        barrier = threading.Barrier(8)
+
+        def read(start):
+            barrier.wait()
+            return ranges.read(server.href("a.bin"), start, 100)
+
+        starts = range(0, 80_000, 10_000)
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(read, starts))
+        assert found == [CONTENT[start : start + 100] for start in starts]
+        assert len(server.asked) <= 8
+
+    def test_a_copy_that_breaks_off_is_made_again(self, server, ranges):
+        server.fail("a.bin", "cut")
+        assert ranges.read(server.href("a.bin"), 99_000, 1000) == CONTENT[99_000:]
+        assert len(server.asked) == 2
+
+    def test_a_copy_that_always_breaks_off_is_an_error(self, server, ranges):
+        server.fail("a.bin", "cut", for_good=True)
+        with pytest.raises(RangeError, match="the connection broke"):
+            ranges.read(server.href("a.bin"), 0, 1000)
+        assert ranges.copy_of(server.href("a.bin")) is None
+
+
+class TestPixels:
+    """Faults on the way from a server to a block's pixels."""
+
+    @pytest.fixture
+    def source(self, scenes, server, grid, folder):
+        scenes.folder = folder
+        pixels = np.random.default_rng(2).integers(1, 4000, (256, 256)).astype(np.uint16)
+        source = scenes.source(pixels, grid(shape=pixels.shape))
+        return dataclasses.replace(source, href=server.href(source.href)), pixels
+
+    @pytest.mark.usefixtures("no_pauses")
+    @pytest.mark.parametrize("fault", ["503", "cut", "other range", "no place", "too long"])
+    @pytest.mark.parametrize("is_header", [True, False])
+    def test_right_after_all(self, source, server, files, fault, is_header):
+        source, pixels = source
+        if not is_header:
+            assert type(files.open(source.href)) is TiffFile
+        server.fail(source.href, fault)
+        values, valid = BlockReader(source.geobox, files).read(source)
+        np.testing.assert_array_equal(values, pixels)
+        assert valid.all()
+        assert type(files.open(source.href)) is TiffFile
+
+    @pytest.mark.usefixtures("no_pauses")
+    @pytest.mark.parametrize(
+        "fault", ["503", "404", "cut", "other range", "no place", "too long", "html"]
+    )
+    @pytest.mark.parametrize("is_header", [True, False])
+    def test_an_error_and_never_pixels(self, source, server, files, fault, is_header):
+        source, _ = source
+        if not is_header:
+            files.open(source.href)
+        server.fail(source.href, fault, for_good=True)
+        with pytest.raises(ReadError) as caught:
+            BlockReader(source.geobox, files).read(source)
+        text = str(caught.value)
+        assert source.href in text
+        assert "\n" not in text
+        assert text.endswith("leave its scene out.")
+
+
+def test_in_earnest_there_are_pauses_and_an_end():
+    policy = byte_ranges.retry_policy()
+    assert policy.backoff_factor > 0
+    assert policy.total <= 10
+    assert byte_ranges.TIMEOUT.read_timeout <= 30

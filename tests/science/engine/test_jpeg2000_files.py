@@ -1,0 +1,218 @@
+"""JPEG 2000 files read tile by tile, compared with GDAL's own reading of the whole file."""
+
+import itertools
+import struct
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import rasterio
+from fairweather.core.bridge.errors import ReadError
+from fairweather.core.science.imagery.files import jpeg2000
+from fairweather.core.science.imagery.files.codestream import TileParts, read_header
+from fairweather.core.science.imagery.files.gdal import GdalFile
+from fairweather.core.science.imagery.files.jpeg2000 import Jpeg2000File
+from fairweather.core.science.imagery.files.raster_files import RasterFiles
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+SHAPE = (700, 900)
+
+
+def terrain(dtype=np.uint16, shape=SHAPE, most=4000):
+    """Smooth pixels with some noise, so that tiles of different sizes come out."""
+    rows, columns = np.indices(shape)
+    noise = np.random.default_rng(3).integers(0, 60, shape)
+    return ((np.sin(rows / 40) * np.cos(columns / 55) + 1) * most / 2.2 + noise).astype(dtype)
+
+
+def write(path, pixels, **options):
+    options = {"QUALITY": 100, "REVERSIBLE": "YES", "RESOLUTIONS": 4, **options}
+    bands = pixels if pixels.ndim == 3 else pixels[None]
+    with rasterio.open(
+        path,
+        "w",
+        driver="JP2OpenJPEG",
+        width=bands.shape[2],
+        height=bands.shape[1],
+        count=len(bands),
+        dtype=pixels.dtype,
+        crs="EPSG:32633",
+        transform=rasterio.Affine(10, 0, 500_000, 0, -10, 5_000_000),
+        blockxsize=options.pop("tile", 256),
+        blockysize=256,
+        **options,
+    ) as dataset:
+        dataset.write(bands)
+    return path
+
+
+def compare(file, path):
+    """Every level, whole and in a window that starts and ends inside of tiles."""
+    for level, geobox in enumerate(file.levels):
+        options = {"overview_level": level - 1} if level else {}
+        with rasterio.open(path, **options) as dataset:
+            expected = dataset.read(1)
+            assert geobox.transform.almost_equals(dataset.transform)
+        height, width = expected.shape
+        assert tuple(geobox.shape) == (height, width)
+        whole = (slice(0, height), slice(0, width))
+        part = (slice(height // 3, height // 2), slice(width // 5, width - 3))
+        for window in (part, whole):
+            found = file.read(level, window, whole)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected[window])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"TLM": "YES"},
+        {"PLT": "YES"},
+        {"REVERSIBLE": "NO", "QUALITY": 20},
+        {"PROGRESSION": "RPCL"},
+        {"TILEPARTS": "RESOLUTIONS", "PROGRESSION": "RPCL"},
+        {"TILEPARTS": "RESOLUTIONS", "PROGRESSION": "RPCL", "TLM": "YES"},
+        {"GMLJP2": "NO"},
+        {"GeoJP2": "NO"},
+        {"tile": 512},
+    ],
+)
+@pytest.mark.parametrize("is_remote", [False, True])
+def test_the_pixels_that_gdal_reads(tmp_path, files, serve_files, options, is_remote):
+    path = write(tmp_path / "a.jp2", terrain(), **options)
+    href = serve_files(tmp_path).href("a.jp2") if is_remote else str(path)
+    file = files.open(href)
+    assert type(file) is Jpeg2000File
+    assert len(file.levels) == 4
+    compare(file, path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16])
+def test_dtypes(tmp_path, files, dtype):
+    path = write(tmp_path / "a.jp2", terrain(dtype, most=200))
+    compare(files.open(str(path)), path)
+
+
+def test_a_mask_of_few_classes_and_several_bands(tmp_path, files):
+    classes = np.random.default_rng(1).choice([3, 4, 9], SHAPE).astype(np.uint8)
+    compare(files.open(str(write(tmp_path / "scl.jp2", classes))), tmp_path / "scl.jp2")
+    colours = np.stack([terrain(np.uint8, most=200 - band) for band in range(3)])
+    path = write(tmp_path / "tci.jp2", colours, YCC="NO")
+    compare(files.open(str(path)), path)
+
+
+def test_only_the_tiles_of_a_window_are_fetched(tmp_path, files, serve_files):
+    path = write(tmp_path / "a.jp2", terrain(), TLM="YES")
+    server = serve_files(tmp_path)
+    file = files.open(server.href("a.jp2"))
+    for_header = len(server.asked)
+    window = (slice(10, 20), slice(300, 310))
+    file.read(0, window, window)
+    header = read_header(lambda start, length: path.read_bytes()[start : start + length])
+    ((start, length),) = TileParts(header, None).of(1)
+    assert [(one.start, one.stop) for one in server.asked[for_header:]] == [(start, start + length)]
+    assert for_header == 1 + 1  # the look whether it is a TIFF is a request of its own
+
+
+def test_without_lengths_it_walks_from_tile_to_tile_once(tmp_path, files, serve_files):
+    write(tmp_path / "a.jp2", terrain())
+    server = serve_files(tmp_path)
+    file = files.open(server.href("a.jp2"))
+    for_header = len(server.asked)
+    window = (slice(300, 310), slice(300, 310))  # tile 5 of rows of four
+    file.read(0, window, window)
+    sizes = [one.stop - one.start for one in server.asked[for_header:]]
+    assert sizes[:-1] == [12] * 6
+    again = len(server.asked)
+    window = (slice(10, 20), slice(10, 20))
+    file.read(0, window, window)
+    assert len(server.asked) == again + 1
+
+
+def test_many_threads(tmp_path, files):
+    pixels = terrain()
+    file = files.open(str(write(tmp_path / "a.jp2", pixels)))
+    places = list(itertools.product(range(0, 600, 90), range(0, 800, 110)))
+    whole = (slice(0, SHAPE[0]), slice(0, SHAPE[1]))
+
+    def read(place):
+        row, column = place
+        return file.read(0, (slice(row, row + 77), slice(column, column + 99)), whole)
+
+    with ThreadPoolExecutor(16) as threads:
+        for (row, column), found in zip(places, threads.map(read, places), strict=True):
+            np.testing.assert_array_equal(found, pixels[row : row + 77, column : column + 99])
+
+
+def test_tile_parts_by_their_description():
+    """A codestream with two parts a tile, interleaved, written by hand (ISO/IEC 15444-1, A)."""
+    size = struct.pack(">HHH8IH", 0xFF51, 41, 0, 20, 10, 0, 0, 10, 10, 0, 0, 1) + b"\x0f\1\1"
+    parts = [(0, 0, 2), (1, 0, 2), (0, 1, 2), (1, 1, 2)]
+    body, expected = b"", {0: [], 1: []}
+    boxes = b"\0\0\0\x0cjP  \r\n\x87\n"
+    start = len(boxes) + 8 + 2 + len(size)
+    for tile, number, count in parts:
+        content = bytes([tile, number]) * (5 + number)
+        expected[tile].append((start + len(body), 12 + len(content)))
+        body += struct.pack(">HHHIBB", 0xFF90, 10, tile, 12 + len(content), number, count) + content
+    stream = b"\xff\x4f" + size + body + b"\xff\xd9"
+    for length in (8 + len(stream), 0):
+        file = boxes + struct.pack(">I4s", length, b"jp2c") + stream
+
+        def read(start, length, file=file):
+            return file[start : start + length]
+
+        header = read_header(read)
+        assert (header.shape, header.tile_shape) == ((10, 20), (10, 10))
+        found = TileParts(header, read)
+        assert {tile: found.of(tile) for tile in (1, 0)} == expected
+        with pytest.raises(ValueError, match="no tile 2"):
+            found.of(2)
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.6, 0.95])
+def test_a_file_that_was_cut_is_an_error(tmp_path, files, cut):
+    path = write(tmp_path / "a.jp2", terrain())
+    content = path.read_bytes()
+    path.write_bytes(content[: int(cut * len(content))])
+    file = files.open(str(path))
+    whole = (slice(0, SHAPE[0]), slice(0, SHAPE[1]))
+    with pytest.raises(ReadError, match="leave its scene out"):
+        file.read(0, whole, whole)
+
+
+def test_a_single_large_tile_is_left_to_gdal(tmp_path, files, serve_files, monkeypatch):
+    monkeypatch.setattr(jpeg2000, "MOST_TILE_PIXELS", 100)
+    path = write(tmp_path / "a.jp2", terrain())
+    server = serve_files(tmp_path)
+    for href in (str(path), server.href("a.jp2")):
+        file = files.open(href)
+        assert type(file) is GdalFile
+        compare(file, path)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_broken_bytes_are_an_error_or_pixels(tmp_path, data):
+    path = tmp_path / "good.jp2"
+    if not path.exists():
+        write(path, terrain(shape=(300, 300)), TLM="YES")
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, 3200))] = data.draw(st.integers(0, 255))
+    broken = tmp_path / "broken.jp2"
+    broken.write_bytes(content)
+    files = RasterFiles(2, tmp_path, 1024**2)
+    try:
+        file = files.open(str(broken))
+        height, width = file.levels[0].shape
+        window = (slice(0, min(height, 300)), slice(0, min(width, 300)))
+        file.read(0, window, window)
+    except ReadError:
+        pass
+    finally:
+        files.close()

@@ -1,0 +1,86 @@
+"""Time series with files that cannot be read: which values are missing, and that it is told."""
+
+from pathlib import Path
+
+import pytest
+from fairweather.core.bridge.errors import ReadError
+
+EVERY_BYTE = (0, 1_000_000_000)
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+
+def assert_values(small_job, rows, without=()):
+    """Every value as in plain numpy, none at the (site, day) of ``without``."""
+    assert len(rows) == 2 * 2 * small_job.days
+    for row in rows:
+        site, day = int(row["site_id"]), int(row["time"][8:10]) - 1
+        if (site, day) in without:
+            assert row["value"] == ""
+            assert row["clear_pixels"] == "0"
+        else:
+            expected = small_job.expected_value(site, row["index"], day)
+            assert float(row["value"]) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_calm_run(small_job):
+    rows, warnings = small_job.series()
+    assert_values(small_job, rows)
+    assert not any("could not be read" in text for text in warnings)
+
+
+@pytest.mark.parametrize(
+    ("asset", "fault"), [("red", "404"), ("nir", "damaged"), ("scl", "cut"), ("scl", "damaged")]
+)
+def test_a_tile_costs_its_day_at_the_sites_there(server, small_job, asset, fault):
+    name = f"{asset}-1.tif"
+    server.lasting = {name: (fault, *small_job.tile_bytes(name, 1))}
+    chart = small_job.folder / "chart.html"
+    rows, warnings = small_job.series(chart=str(chart))
+    assert_values(small_job, rows, without=[(1, 1)])
+    summary, one = warnings[:2]
+    assert "1 file of 1 scene could not be read" in summary
+    assert name in one
+    assert "1 file of 1 scene could not be read" in Path(chart).read_text("utf-8")
+
+
+def test_a_file_costs_its_day_at_all_sites(server, small_job):
+    server.lasting = {"red-2.tif": ("404", *EVERY_BYTE)}
+    rows, _ = small_job.series()
+    assert_values(small_job, rows, without=[(0, 2), (1, 2)])
+
+
+def test_on_error_fail(server, small_job):
+    server.lasting = {"nir-2.tif": ("404", *EVERY_BYTE)}
+    with pytest.raises(ReadError, match=r"nir-2\.tif"):
+        small_job.series(on_error="fail")
+    assert not list(small_job.folder.glob("observations-*"))
+
+
+def test_most_is_lost(server, small_job):
+    for day in (0, 1):
+        server.lasting[f"scl-{day}.tif"] = ("404", *EVERY_BYTE)
+    with pytest.raises(ReadError, match="Most of the imagery"):
+        small_job.series()
+
+
+def test_the_server_goes_away(server, small_job):
+    small_job.__init__(small_job.folder, server, days=9)
+    server.script = {8: "all refuse"}
+    with pytest.raises(ReadError, match=r"does not answer any more|Most of the imagery"):
+        small_job.series()
+
+
+@pytest.mark.parametrize("fault", ["503", pytest.param("stall", marks=pytest.mark.slow)])
+def test_a_fault_at_every_request_changes_no_value(server, small_job, fault):
+    number, step = 1, 1 if fault == "stall" else 6
+    while True:
+        server.calm()
+        server.script = {number: fault}
+        rows, warnings = small_job.series()
+        assert_values(small_job, rows)
+        assert not any("could not be read" in text for text in warnings)
+        if server.requests < number:
+            break
+        number += step
+    assert number > 20

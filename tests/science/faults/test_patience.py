@@ -1,0 +1,287 @@
+"""How long servers are waited for: two ends, growing pauses, and hosts that are given up."""
+
+import socket
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+from fairweather.core.bridge.errors import ReadError
+from fairweather.core.science.imagery.files import byte_ranges, patience
+from fairweather.core.science.imagery.files.byte_ranges import RangeReader
+from fairweather.core.science.imagery.files.patience import (
+    HostDownError,
+    Hosts,
+    RangeError,
+    StatusError,
+    may_pass,
+    retry_policy,
+)
+from urllib3.exceptions import NameResolutionError, ProtocolError, SSLError
+
+HREF = "https://tiles.example/{}.tif"
+FILE = HREF.format("a")
+
+
+class Clock:
+    """Time that passes only by waiting."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.pauses = []
+
+    def wait(self, seconds):
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+class Signal(threading.Event):
+    """Somebody waits for it on the clock."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+
+    def wait(self, timeout=None):
+        self.clock.wait(timeout)
+        return self.is_set()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock, host = Clock(), patience._Host
+    monkeypatch.setattr(patience, "_Host", lambda: host(is_down=Signal(clock)))
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def known_host():
+    hosts = Hosts()
+    hosts.attempts(HREF.format("first"), retry_policy())
+    hosts.answered(HREF.format("first"), is_read=True)
+    return hosts
+
+
+def give_up(hosts, error, href=FILE, clock=None, seconds=0.0):
+    """The number of attempts until the read is given up; each takes some seconds."""
+    attempts = hosts.attempts(href, retry_policy())
+    count = 1
+    while may_go_on(attempts, error):
+        count += 1
+        if clock:
+            clock.now += seconds
+    return count
+
+
+def may_go_on(attempts, error):
+    try:
+        attempts.wait(error)
+    except type(error):
+        return False
+    return True
+
+
+def test_pauses_grow_and_are_never_quite_the_same(clock):
+    give_up(known_host(), ProtocolError("reset"))
+    first, clock.pauses = clock.pauses, []
+    give_up(known_host(), ProtocolError("reset"))
+    assert len(first) == 10
+    assert first != clock.pauses
+    for one, least in zip(first, (0, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30), strict=False):
+        assert least <= one <= least + 0.2
+    assert sum(first) <= 100
+
+
+def test_a_server_that_stalls_ends_by_time(clock):
+    begin = clock.now
+    assert 3 <= give_up(known_host(), ProtocolError("slow"), clock=clock, seconds=20) <= 6
+    assert clock.now - begin <= 120
+
+
+def test_a_minute_without_names_is_survived(clock):
+    attempts = known_host().attempts(HREF.format("a"), retry_policy())
+    begin = clock.now
+    while clock.now - begin < 60:
+        attempts.wait(NameResolutionError("tiles.example", None, socket.gaierror("no")))
+
+
+def test_a_server_never_seen_is_given_up_sooner(clock):
+    begin, hosts = clock.now, Hosts()
+    give_up(hosts, ProtocolError("refused"))
+    assert clock.now - begin <= 16
+    give_up(hosts, ProtocolError("refused"), HREF.format("b"))
+    with pytest.raises(HostDownError):
+        hosts.attempts(HREF.format("c"), retry_policy())
+
+
+def test_a_server_never_seen_that_asks_to_wait_is_waited_for(clock):
+    attempts = Hosts().attempts(FILE, retry_policy())
+    attempts.wait(StatusError(429, retry_after=40))
+    assert clock.pauses == [40]
+
+
+@pytest.mark.parametrize(("status", "most"), [(403, 7), (503, 11), (500, 11)])
+def test_what_is_mostly_meant_is_asked_less_often(clock, status, most):
+    assert give_up(known_host(), StatusError(status)) == most
+
+
+def test_the_pause_that_is_asked_for(clock):
+    attempts = known_host().attempts(HREF.format("a"), retry_policy())
+    attempts.wait(StatusError(429, retry_after=40))
+    assert clock.pauses == [40]
+    attempts.wait(StatusError(429, retry_after=60))
+    with pytest.raises(StatusError):
+        attempts.wait(StatusError(429, retry_after=1))
+
+
+def test_a_file_that_failed_is_asked_for_once_more_and_then_no_more(clock):
+    hosts, href = known_host(), HREF.format("a")
+    give_up(hosts, ProtocolError("reset"), href)
+    assert give_up(hosts, ProtocolError("reset"), href) == 1
+    assert give_up(hosts, ProtocolError("reset"), href) == 1
+    with pytest.raises(RangeError, match="again and again"):
+        hosts.attempts(href, retry_policy())
+    # Another file of that server is read as ever.
+    assert give_up(hosts, ProtocolError("reset"), HREF.format("b")) == 11
+
+
+def test_one_file_never_brings_its_server_down(clock):
+    hosts = known_host()
+    for _ in range(3):
+        give_up(hosts, ProtocolError("reset"))
+    hosts.attempts(HREF.format("b"), retry_policy())
+
+
+def test_a_server_that_is_down_is_given_up_for_all(clock):
+    hosts = known_host()
+    for number in range(6):
+        give_up(hosts, ProtocolError("reset"), HREF.format(number))
+    with pytest.raises(HostDownError):
+        hosts.attempts(HREF.format("other"), retry_policy())
+    hosts.attempts("https://elsewhere.example/a.tif", retry_policy())
+
+
+def test_an_answer_between_failures_shows_that_the_server_is_up(clock):
+    hosts = known_host()
+    for number in range(20):
+        give_up(hosts, ProtocolError("reset"), HREF.format(number))
+        hosts.answered(HREF.format(number), is_read=bool(number % 2))
+    hosts.attempts(HREF.format("other"), retry_policy())
+
+
+def test_what_never_passes():
+    assert not may_pass(StatusError(404))
+    assert not may_pass(StatusError(401))
+    assert not may_pass(ProtocolError("too many redirects"))
+    assert not may_pass(SSLError("certificate verify failed: self-signed certificate"))
+    assert may_pass(SSLError("EOF occurred in violation of protocol"))
+
+
+def test_whoever_waits_is_woken_at_the_end():
+    hosts = known_host()
+    attempts = hosts.attempts(HREF.format("a"), retry_policy())
+    begin = time.monotonic()
+    threading.Timer(0.1, hosts.end).start()
+    with pytest.raises(HostDownError):
+        attempts.wait(StatusError(429, retry_after=30))
+    assert time.monotonic() - begin < 5
+    with pytest.raises(HostDownError):
+        hosts.attempts(HREF.format("b"), retry_policy())
+
+
+class TestWithServer:
+    """The same over sockets."""
+
+    @pytest.fixture
+    def ranges(self, tmp_path):
+        reader = RangeReader(4, tmp_path)
+        yield reader
+        reader.close()
+
+    @pytest.fixture
+    def href(self, server):
+        (server.folder / "a.tif").write_bytes(bytes(range(256)) * 40)
+        return f"{server.address}/a.tif"
+
+    def test_retry_after_is_honoured(self, server, href, ranges):
+        server.script = {1: "429 after 1"}
+        assert ranges.read(href, 3, 2) == b"\3\4"
+        first, second = server.moments
+        assert second - first >= 1
+
+    @pytest.mark.usefixtures("impatient")
+    def test_names_that_come_back(self, href, ranges, monkeypatch):
+        resolve, asked = socket.getaddrinfo, []
+
+        def fail_at_first(*arguments, **others):
+            asked.append(arguments)
+            if len(asked) <= 3:
+                raise socket.gaierror("Temporary failure in name resolution")
+            return resolve(*arguments, **others)
+
+        monkeypatch.setattr(socket, "getaddrinfo", fail_at_first)
+        assert ranges.read(href, 3, 2) == b"\3\4"
+        assert len(asked) == 4
+
+    @pytest.mark.usefixtures("impatient")
+    def test_a_server_that_speaks_no_tls(self, href, ranges):
+        with pytest.raises(RangeError):
+            ranges.read(href.replace("http:", "https:"), 3, 2)
+
+    @pytest.mark.usefixtures("impatient")
+    @pytest.mark.parametrize("fault", ["stall", "drip"])
+    def test_a_server_that_never_ends_is_given_up(self, server, href, ranges, fault):
+        server.everything = fault
+        begin = time.monotonic()
+        with pytest.raises(RangeError, match="took too long"):
+            ranges.read(href, 0, 8000)
+        assert time.monotonic() - begin < 6
+
+    @pytest.mark.usefixtures("impatient")
+    def test_a_slow_server_is_not_given_up(self, server, href, ranges, monkeypatch):
+        monkeypatch.setattr(byte_ranges, "FEWEST_BYTES_A_SECOND", 10)
+        server.everything = "drip"
+        assert ranges.read(href, 0, 12) == bytes(range(12))
+
+
+@pytest.mark.usefixtures("impatient")
+class TestHostDown:
+    """A run whose server goes away."""
+
+    @pytest.fixture
+    def large_job(self, small_job, server):
+        small_job.__init__(small_job.folder, server, days=9)
+        return small_job
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            "refuse",
+            "503",
+            *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("cut", "stall")),
+        ],
+    )
+    def test_from_the_first_request_on(self, server, large_job, fault):
+        server.everything = fault
+        with pytest.raises(ReadError) as caught:
+            large_job.run()
+        assert "\n" not in str(caught.value)
+        assert str(caught.value).endswith("run again.")
+        # Not once per request: most files were never asked for.
+        assert server.requests <= 24
+        assert not list(large_job.folder.glob("composite-*"))
+
+    @pytest.mark.parametrize("moment", [5, 30, pytest.param(60, marks=pytest.mark.slow)])
+    def test_in_the_middle(self, server, large_job, moment):
+        server.script = {moment: "all refuse"}
+        with pytest.raises(ReadError, match="does not answer any more"):
+            large_job.run()
+        assert not list(large_job.folder.glob("composite-*"))
+
+    def test_nobody_listens(self, server, large_job):
+        for item in large_job.items:
+            for asset in item["assets"].values():
+                asset["href"] = asset["href"].replace(server.address, "http://127.0.0.1:9")
+        with pytest.raises(ReadError, match=r"refuses the connection|does not answer"):
+            large_job.run()
+        assert server.requests == 0
