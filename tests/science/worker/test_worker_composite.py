@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,9 +100,11 @@ def test_killing_the_parent_of_a_composite_leaves_nothing(
     composite, start_parent, plugin_root, tmp_path, wait_until
 ):
     request_file = tmp_path / "request.json"
-    request_file.write_text(request_to_json(composite), encoding="utf-8")
+    # Pixels of 2 metres: long enough to be killed while blocks come.
+    finer = replace(composite, resolution=2.0)
+    request_file.write_text(request_to_json(finer), encoding="utf-8")
     parent = start_parent(plugin_root / "core" / "launch.py", request_file)
-    wait_until(lambda: list(Path(composite.output).parent.iterdir()) or parent.poll(), 60)
+    wait_until(lambda: list(jobs_folder().glob("*/composite.tiles")) or parent.poll(), 60)
     assert parent.poll() is None
     parent.kill()
     wait_until(lambda: workers() == {}, 2)
