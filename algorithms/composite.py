@@ -23,7 +23,7 @@ from qgis.core import (
 
 from ..core.bridge.errors import InvalidRequestError
 from ..core.bridge.indices import OFTEN_USED, check_layers, split_entries
-from ..core.bridge.request import CompositeRequest, PixelGrid
+from ..core.bridge.request import DTYPES, METHODS, CompositeRequest, PixelGrid
 from .area import DrawnArea, check_area, crs_text, read_area
 from .authentication import auth_parameter
 from .base import FairweatherAlgorithm, destination_file
@@ -61,8 +61,6 @@ SCENE_COUNT = "SCENE_COUNT"
 DAY_COUNT = "DAY_COUNT"
 CLEAR_PERCENT = "CLEAR_PERCENT"
 
-METHODS = ["median"]
-DTYPES = ["float32", "int16"]
 OUTPUT_TITLE = "Cloud-free composite"
 
 HELP = """Shows what a place looks like without clouds. It finds the satellite scenes of your \
@@ -276,7 +274,7 @@ def _recipe_parameters() -> List[QgsProcessingParameterDefinition]:
             QgsProcessingParameterEnum(
                 METHOD,
                 "Method",
-                options=METHODS,
+                options=list(METHODS),
                 defaultValue=METHODS[0],
                 usesStaticStrings=True,
             ),
@@ -296,7 +294,8 @@ def _grid_parameters() -> List[QgsProcessingParameterDefinition]:
                 optional=True,
             ),
             "The size of a pixel in the unit of the output CRS: metres in UTM, degrees in "
-            "EPSG:4326. Not set: that of the finest band asked for.",
+            "EPSG:4326. Not set: that of the finest band asked for. Two or more times coarser "
+            "than the scenes, their overviews are read: a preview of a city takes seconds.",
         ),
         describe(
             QgsProcessingParameterCrs(CRS, "Output CRS", optional=True),
@@ -322,7 +321,7 @@ def _file_parameters() -> List[QgsProcessingParameterDefinition]:
             QgsProcessingParameterEnum(
                 DTYPE,
                 "Data type",
-                options=DTYPES,
+                options=list(DTYPES),
                 defaultValue=DTYPES[0],
                 usesStaticStrings=True,
             ),

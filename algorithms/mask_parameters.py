@@ -43,7 +43,7 @@ def _classes() -> QgsProcessingParameterDefinition:
     return describe(
         QgsProcessingParameterString(MASK_CLASSES, "Masked classes", "", optional=True),
         "What of the scenes' own mask to leave out, in words or as numbers of classes or bits: "
-        "cloud,shadow,snow or 3,8,9,10. docs/collections.md lists them for each collection. "
+        "cloud,shadow,snow or 3,8,9,10. The page “Collections” of the documentation lists them. "
         "Empty takes the collection's default (clouds and their shadows); none masks nothing.",
         advanced=True,
     )

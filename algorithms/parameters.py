@@ -91,7 +91,8 @@ def memory_parameter() -> QgsProcessingParameterDefinition:
             0,
             minValue=0,
         ),
-        "How much memory the run may use. 0 is half of what is free.",
+        "How much memory the run may use. 0 is about 1 GB, and up to half of what is free where "
+        "a run needs it.",
         advanced=True,
     )
 
@@ -235,7 +236,7 @@ def _profile() -> QgsProcessingParameterDefinition:
     return describe(
         QgsProcessingParameterFile(PROFILE, "Profile", extension="json", optional=True),
         f"A file that describes the collection {CUSTOM_COLLECTION}: its bands, its mask, its scale "
-        "and offset. docs/collections.md says how to write one.",
+        "and offset. The page “Collections” of the documentation says how to write one.",
         advanced=True,
     )
 

@@ -15,6 +15,7 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -49,14 +50,16 @@ def main() -> None:
         runs = [run for run in runs if run.contestant in options.contestants]
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         bench = Bench(tile, Path(scratch), options.folder)
-        bench.measure_all(runs)
+        bench.results.planned = len(runs)
         if bench.can_run_ours():
             bench.measure_start_of_qgis()
             bench.profile(options.quick)
             if not options.quick:
                 bench.measure_cog()
-        bench.results.save(options.report / "results.json")
-    write_report(bench.results, options.report)
+        for _ in bench.measure_all(runs):
+            # After each: whoever ends it early keeps what was measured.
+            bench.results.save(options.report / "results.json")
+            write_report(bench.results, options.report)
     print(f"\nThe report is {options.report / 'REPORT.md'}")
 
 
@@ -86,13 +89,14 @@ class Bench:
         self._began = time.monotonic()
         self.results = Results(_machine(), _versions())
 
-    def measure_all(self, runs: list[Run]) -> None:
+    def measure_all(self, runs: list[Run]) -> Iterator[Row]:
         """Measure the runs; the first composite and the first series of a kind are references."""
         for number, run in enumerate(runs, start=1):
             row = self._measure(run)
             self.results.rows.append(row)
             minutes = (time.monotonic() - self._began) / 60
             print(f"{minutes:5.1f} min  {number}/{len(runs)}  {_in_words(row)}", flush=True)
+            yield row
 
     def profile(self, quick: bool) -> None:
         """Profile our worker on the city's composite, from files and from afar."""

@@ -59,7 +59,10 @@ def write_report(results: Results, folder: Path) -> None:
 def _machine(results: Results) -> str:
     machine = ", ".join(f"{name} {value}" for name, value in results.machine.items())
     versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
-    return f"Measured on: {machine}.\n\nWith: {versions}.\n"
+    early = ""
+    if len(results.rows) < results.planned:
+        early = f"\nEnded early, after {len(results.rows)} of {results.planned} measurements.\n"
+    return f"Measured on: {machine}.\n\nWith: {versions}.\n{early}"
 
 
 def _goals(results: Results) -> str:

@@ -37,7 +37,9 @@ class WrittenCog:
 
 @dataclass
 class Results:
-    """All rows, the profile by stage, QGIS's start, the COG alone, and what machine it was."""
+    """All rows of those ``planned``, the profile by stage, QGIS's start, the COG alone, and the
+    machine.
+    """
 
     machine: dict[str, str]
     versions: dict[str, str]
@@ -47,6 +49,7 @@ class Results:
     start_of_qgis: Measurement | None = None
     cogs: dict[str, WrittenCog] = field(default_factory=dict)
     cog_failure: str = ""
+    planned: int = 0
 
     def find(self, workload: Workload, contestant: str, transport: Transport) -> Row | None:
         """The row, where it was measured and did not fail."""

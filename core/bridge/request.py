@@ -19,6 +19,8 @@ from .typed_json import build, parse_json
 
 REQUEST_VERSION = 1
 # What becomes of what cannot be read.
+METHODS = ("median",)
+DTYPES = ("float32", "int16")
 ON_ERROR_CHOICES = ("skip", "fail")
 OUTPUT_FIELDS = (
     *("items", "footprints", "output", "report", "folder"),
@@ -95,8 +97,8 @@ class CompositeRequest:
 
     ``bands`` are bands of the collection or names of indices. ``mask_classes`` None means the
     profile's, empty masks nothing; ``mask_buffer``, in metres, grows what is masked.
-    ``resolution`` is in units of the output CRS. ``memory_gb`` 0 means half of what is free.
-    ``dry_run`` plans and tells, and makes nothing but the report.
+    ``resolution`` is in units of the output CRS. ``memory_gb`` 0 means about 1 GB, and more where
+    the run needs it. ``dry_run`` plans and tells, and makes nothing but the report.
     ``cluster`` is a Dask scheduler's address, empty for this computer; ``memory_gb`` is then for
     each of its worker processes. ``dashboard`` opens Dask's on loopback, or names the cluster's.
     ``on_error`` says what becomes of what still cannot be read after all retries: ``skip`` leaves

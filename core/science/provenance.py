@@ -11,6 +11,7 @@ from dataclasses import replace
 from ..bridge.profiles import CollectionProfile
 from ..bridge.request import CompositeRequest, request_to_json
 from ..bridge.version import plugin_version
+from .catalog.hrefs import without_query
 from .imagery.scene import Scene
 
 PACKAGES = ("dask", "numpy", "odc-geo", "pyproj", "pystac-client", "rasterio")
@@ -30,6 +31,12 @@ def attribution(profile: CollectionProfile, scenes: Sequence[Scene]) -> str:
     return profile.attribution.format(years=span)
 
 
+def request_to_show(request: CompositeRequest) -> CompositeRequest:
+    """The request as it may be written down: without what signs the catalogue's address."""
+    catalog = without_query(request.search.catalog)
+    return replace(request, search=replace(request.search, catalog=catalog))
+
+
 def provenance_tags(
     request: CompositeRequest, profile: CollectionProfile, scenes: Sequence[Scene]
 ) -> dict[str, str]:
@@ -37,7 +44,7 @@ def provenance_tags(
 
     The request is without where it was computed: that shapes no result.
     """
-    request = replace(request, cluster="", dashboard=False)
+    request = replace(request_to_show(request), cluster="", dashboard=False)
     return {
         "TIFFTAG_SOFTWARE": f"Fairweather {plugin_version()}",
         "TIFFTAG_COPYRIGHT": attribution(profile, scenes).replace("–", "-"),

@@ -7,7 +7,6 @@ takes over stdout, stdin and the signals.
 from __future__ import annotations
 
 import argparse
-import errno
 import faulthandler
 import importlib
 import os
@@ -15,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +39,7 @@ from ..bridge.request import (
 )
 from .heap import keep_one_heap
 from .reporter import EventReporter, Reporter
+from .whole_file import FULL_DISK_ERRORS
 from .worker_streams import (
     CleanEnd,
     EventStream,
@@ -68,6 +69,11 @@ OUT_OF_MEMORY = (
 )
 
 
+# Rasterio keeps this warning of its own rasters in memory from being shown, but not where several
+# threads make some: what is to be shown is one setting for all of them.
+NEEDLESS_WARNING = "Dataset has no geotransform"
+
+
 def main(arguments: list[str]) -> int:
     """Run one job; 0 when it ended with a result, 1 when it failed.
 
@@ -80,6 +86,7 @@ def main(arguments: list[str]) -> int:
     # Matplotlib keeps a list of fonts, in the user's home unless told otherwise.
     os.environ["MPLCONFIGDIR"] = str(fairweather_home() / "cache" / "matplotlib")
     faulthandler.enable()
+    warnings.filterwarnings("ignore", message=NEEDLESS_WARNING)
     with _scratch_folder(options.scratch) as scratch:
         # A folder that a person named is theirs to remove.
         is_ours = options.scratch is None or options.watch_stdin
@@ -159,7 +166,7 @@ def failure_of(error: BaseException) -> Failure:
     causes = list(_with_causes(error))
     if any(_is_out_of_memory(cause) for cause in causes):
         return _failure(WorkerError, OUT_OF_MEMORY)
-    if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes):
+    if any(isinstance(cause, OSError) and cause.errno in FULL_DISK_ERRORS for cause in causes):
         return _failure(OutputError, DISK_IS_FULL)
     if isinstance(error, ImportError):
         return _import_failure(error)

@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 from ...bridge.credentials import Credentials, Headers, Login, StorageKeys, TokenGrant
 from ...bridge.errors import AccessError
-from ...bridge.profiles import Signing, Storage, find_profile
+from ...bridge.profiles import CollectionProfile, Signing, Storage, find_profile
 from ...bridge.request import SceneSearch
 from .container_tokens import ContainerTokens
 from .hosts import is_private_line, origin
 from .oauth import fetch_token
+from .private_addresses import PrivateAddresses
 from .storage import CloudStorage
 from .tokens import KeptToken
 
@@ -37,6 +38,7 @@ class AccessRules:
     signing: Signing | None = None
     storage: Storage | None = None
     key_hosts: tuple[str, ...] = ()
+    private_addresses: PrivateAddresses = field(default_factory=PrivateAddresses)
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class Access:
                 continue
             if urlsplit(href).scheme.lower() not in WEB_SCHEMES | STORAGE_SCHEMES:
                 self.route(href)
-            if on_cluster and self._needs_keys(href):
+            if on_cluster and self._gets_keys(href):
                 raise AccessError(
                     "The scenes' files are read with keys, and AUTH's keys are not sent to a "
                     "cluster; leave CLUSTER and DASHBOARD out."
@@ -151,6 +153,11 @@ class Access:
 
     def _needs_keys(self, href: str) -> bool:
         return self.storage.takes_keys(href) or urlsplit(href).netloc.lower() in self._key_hosts
+
+    def _gets_keys(self, href: str) -> bool:
+        """Whether the user's keys are sent with it: needed, or it lies where the catalogue does."""
+        is_catalog = bool(self.rules.catalog) and origin(href) == origin(self.rules.catalog)
+        return self._needs_keys(href) or (is_catalog and self._web is not None)
 
     def _check_keys(self, href: str) -> None:
         is_stored = self.storage.takes_keys(href)
@@ -173,9 +180,8 @@ class Access:
             text = token.text()
             address = f"{href}{'&' if '?' in href else '?'}{text}"
             return Route(address, token=token, token_text=text)
-        is_catalog = bool(self.rules.catalog) and origin(href) == origin(self.rules.catalog)
         self._check_keys(href)
-        if self._web is None or not (is_catalog or self._needs_keys(href)):
+        if self._web is None or not self._gets_keys(href):
             return Route(href)
         headers = self._web_headers(href)
         text = headers.get("Authorization", "").removeprefix("Bearer ") if self._token else ""
@@ -210,9 +216,21 @@ def open_access(search: SceneSearch, credentials: Credentials | None) -> Access:
             signing=profile.signing,
             storage=profile.storage,
             key_hosts=profile.key_hosts,
+            private_addresses=_private_addresses(search, profile, catalog),
         ),
         credentials,
     )
+
+
+def _private_addresses(
+    search: SceneSearch, profile: CollectionProfile, catalog: str
+) -> PrivateAddresses:
+    # A file of scenes that were found before says what the catalogue has said: it is local only
+    # where that is.
+    source = origin(search.scenes.strip()) or origin(catalog)
+    endpoint = profile.storage.endpoint if profile.storage else ""
+    own_hosts = {host.lower() for host in (*profile.key_hosts, urlsplit(endpoint).netloc) if host}
+    return PrivateAddresses(source[1] if source else "", frozenset(own_hosts))
 
 
 def _storage_keys(credentials: Credentials | None) -> StorageKeys | None:

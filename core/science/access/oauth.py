@@ -46,7 +46,6 @@ def fetch_token(grant: TokenGrant) -> Token:
             answer = session.post(
                 grant.token_address,
                 data=_form(grant),
-                auth=_nothing_more,
                 timeout=TIMEOUT,
                 # What is sent is secret: it goes nowhere else.
                 allow_redirects=False,
@@ -76,11 +75,6 @@ def _form(grant: TokenGrant) -> dict[str, str]:
     if grant.scope:
         form["scope"] = grant.scope
     return form
-
-
-def _nothing_more(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Without this requests would add what a .netrc file says of the host."""
-    return prepared
 
 
 def _read_token(content: Mapping[str, Any], host: str) -> Token:

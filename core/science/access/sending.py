@@ -11,6 +11,7 @@ from urllib3.exceptions import ResponseError
 
 from ...bridge.errors import AccessError
 from .access import Access, Route
+from .connections import Connections
 from .hosts import origin
 
 MOST_HOPS = 6
@@ -31,7 +32,7 @@ KEY_FAULTS = {
 
 
 def send(
-    pool: urllib3.PoolManager, access: Access, href: str, headers: Mapping[str, str]
+    connections: Connections, access: Access, href: str, headers: Mapping[str, str]
 ) -> urllib3.BaseHTTPResponse:
     """The answer of whoever has the file at ``href``; its content is still to be read.
 
@@ -42,7 +43,7 @@ def send(
     route = access.route(href)
     was_renewed = False
     for _ in range(MOST_HOPS):
-        answer = pool.request(
+        answer = connections.request(
             "GET",
             route.address,
             headers={**headers, **route.headers},

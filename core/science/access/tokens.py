@@ -79,8 +79,9 @@ class KeptToken:
 
     def _renew(self) -> None:
         token = self._fetch()
-        now = time.monotonic()
-        self._end = now + token.seconds
-        self._renewal = self._end - min(MOST_SECONDS_LEFT, SHARE_LEFT * token.seconds)
+        end = time.monotonic() + token.seconds
+        # Threads look without the lock: the end is the last that they may see.
         self._let_in = False
         self._text = token.text
+        self._renewal = end - min(MOST_SECONDS_LEFT, SHARE_LEFT * token.seconds)
+        self._end = end

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pystac
 
+from ..words import count_of
 from .candidates import Candidate
 from .hrefs import resolve_hrefs
 
@@ -78,8 +79,3 @@ def to_items(
             "nor cloud storage, or is a special path of GDAL, which a catalogue must not name."
         )
     return tuple(items)
-
-
-def count_of(count: int, singular: str, plural: str = "") -> str:
-    """``1 scene``, ``2 scenes``."""
-    return f"{count} {singular if count == 1 else plural or singular + 's'}"

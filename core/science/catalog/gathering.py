@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ...bridge.errors import CatalogError
+from ..words import count_of
 from .candidates import Candidate, read_candidate
-from .found import DroppedScenes, FoundScenes, count_of, to_items
+from .found import DroppedScenes, FoundScenes, to_items
 from .source import RawItem, SearchedSource
 from .twins import newest_of_twins
 

@@ -10,17 +10,23 @@ import shapely
 from ...bridge.errors import InvalidRequestError, NoScenesError
 from ...bridge.profiles import CollectionProfile
 from ..area import AreaOfInterest
-from .found import DroppedScenes, FoundScenes, count_of
+from ..words import count_of
+from .found import DroppedScenes, FoundScenes
 from .gathering import finish, read_candidates
 from .hrefs import read_location
 from .opening import open_items_file
 
 if TYPE_CHECKING:
+    from ..access.access import Access
     from ..reporter import Reporter
 
 
 def scenes_given(
-    scenes: str, profile: CollectionProfile, area: AreaOfInterest, reporter: Reporter
+    scenes: str,
+    profile: CollectionProfile,
+    area: AreaOfInterest,
+    reporter: Reporter,
+    access: Access | None = None,
 ) -> FoundScenes:
     """The scenes in the ItemCollection file (footprints GeoJSON, GeoParquet) that touch the area.
 
@@ -29,7 +35,7 @@ def scenes_given(
         InvalidRequestError: it holds scenes of another collection than the profile's.
         NoScenesError: it holds no scene, or none that touches the area.
     """
-    source = open_items_file(read_location(scenes))
+    source = open_items_file(read_location(scenes), access)
     items = chain.from_iterable(source.batches(None))
     malformed: list[str] = []
     candidates = list(read_candidates(items, malformed, set()))

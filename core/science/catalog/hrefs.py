@@ -15,7 +15,7 @@ from urllib.request import url2pathname
 from ...bridge.errors import InvalidRequestError
 
 WEB_SCHEMES = frozenset({"http", "https"})
-READABLE_SCHEMES = WEB_SCHEMES | {"s3", "gs", "az", "abfs", "abfss"}
+READABLE_SCHEMES = WEB_SCHEMES | {"s3", "gs"}
 # One letter before the colon is a Windows drive, not a scheme.
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
 DRIVE = re.compile(r"[A-Za-z]:")
@@ -26,15 +26,29 @@ def is_remote(location: str) -> bool:
     return _scheme(location) in WEB_SCHEMES
 
 
+def without_query(location: str) -> str:
+    """The location as it may be shown and written down: signatures are in the query."""
+    return (
+        urlsplit(location)._replace(query="", fragment="").geturl()
+        if is_remote(location)
+        else location
+    )
+
+
 def read_location(text: str) -> str:
     """The location that a user's CATALOG or SCENES means: a URL, a ``file://`` URL or a path.
 
     Raises:
-        InvalidRequestError: it has another scheme.
+        InvalidRequestError: it has another scheme, or a password in it.
     """
     text = text.strip()
     scheme = _scheme(text)
     if scheme in WEB_SCHEMES:
+        if "@" in urlsplit(text).netloc:
+            raise InvalidRequestError(
+                "The catalogue's address has a user name or a password in it; give the address "
+                "alone, and choose an authentication configuration as AUTH."
+            )
         return text
     if scheme == "file":
         return _path_of_file_url(text)
@@ -72,12 +86,20 @@ def resolve_asset(href: str, base: str) -> str | None:
 
 
 def _absolute(href: str, base: str) -> str | None:
+    """What ``resolve_asset`` promises.
+
+    Raises:
+        ValueError: it is no address.
+    """
     scheme = _scheme(href)
     if scheme in READABLE_SCHEMES:
+        urlsplit(href)
         return href
     if is_remote(base):
         is_local = bool(scheme) or "\\" in href or DRIVE.match(href) is not None
-        return None if is_local else urljoin(base, href)
+        joined = urljoin(base, href)
+        # Blanks and control characters before a scheme hide it until here.
+        return joined if not is_local and _scheme(joined) in READABLE_SCHEMES else None
     if scheme == "file":
         return _path_of_file_url(href)
     return None if scheme else _local_path(href, base)

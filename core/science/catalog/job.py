@@ -13,10 +13,11 @@ from ...bridge.request import SearchScenesRequest
 from ..area import read_area
 from ..imagery.solar_day import solar_day
 from ..whole_file import check_target, whole_file
+from ..words import count_of
 from .candidates import scene_moment
 from .checks import CLOUD_COVER
 from .find import find_scenes
-from .found import count_of
+from .hrefs import is_remote
 from .scene_tile import scene_tile
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def run_search(
         area,
         reporter,
         percent_at_end=PERCENT_WHEN_FOUND,
-        access=_access(request, credentials) if credentials else None,
+        access=_access(request, profile, credentials),
     )
     footprints = [_footprint(item, profile, area.centre_longitude) for item in scenes.items]
     if request.items:
@@ -73,11 +74,17 @@ def run_search(
     return {"SCENE_COUNT": len(scenes.items), "DAY_COUNT": len(days)}
 
 
-def _access(request: SearchScenesRequest, credentials: Credentials) -> Access:
+def _access(
+    request: SearchScenesRequest, profile: CollectionProfile, credentials: Credentials | None
+) -> Access | None:
+    search = request.search
+    catalog = search.catalog.strip() or profile.catalog
+    if credentials is None and not is_remote(catalog) and not is_remote(search.scenes.strip()):
+        return None
     # Imported here: a local catalogue is searched without the 0.1 s that requests costs.
     from ..access.access import open_access  # noqa: PLC0415
 
-    return open_access(request.search, credentials)
+    return open_access(search, credentials)
 
 
 def _write_features(features: list[dict[str, Any]], target: Path, scratch: Path) -> None:

@@ -47,13 +47,13 @@ def open_source(
     return StaticSource(root, reader)
 
 
-def open_items_file(location: str) -> StaticSource | GeoParquetSource:
+def open_items_file(location: str, access: Access | None = None) -> StaticSource | GeoParquetSource:
     """The scenes in a file of items that was found before: an ItemCollection or GeoParquet.
 
     Raises:
         CatalogError: it cannot be read, or is none.
     """
-    reader = DocumentReader()
+    reader = DocumentReader(access)
     content, location = reader.fetch(location)
     if is_parquet(content):
         return GeoParquetSource(content, location)

@@ -11,7 +11,10 @@ import requests
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
+from ...bridge.errors import CatalogError
+from ..access.private_addresses import CheckedAdapter, PrivateAddressError, PrivateAddresses
 from .documents import PARALLEL_REQUESTS
+from .hrefs import without_query
 
 if TYPE_CHECKING:
     from ..access.access import Access
@@ -58,6 +61,7 @@ def ask(session: requests.Session, request: WebRequest) -> WebAnswer:
 
     Raises:
         WebError: there is none, it is an error, or it is too large or too slow to be one.
+        CatalogError: it is at a private address, where the catalogue must not lead.
     """
     try:
         was_renewed = False
@@ -73,6 +77,9 @@ def ask(session: requests.Session, request: WebRequest) -> WebAnswer:
             # The address of a GET that was moved is whole.
             parameters = request.parameters if request.method == "POST" else None
             request = replace(request, address=address, parameters=parameters)
+    except PrivateAddressError as error:
+        shown = without_query(request.address)
+        raise CatalogError(f"{shown} cannot be read, as {error.reason}.") from error
     except (requests.RequestException, HTTPError, ValueError) as error:
         raise WebError(reason_in_words(error)) from error
     raise WebError("it redirects again and again")
@@ -162,13 +169,23 @@ class CatalogKeys(requests.auth.AuthBase):
         return prepared
 
 
+def _nothing_more(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The request as it is: requests would look for keys in the user's ``.netrc``."""
+    return prepared
+
+
 def open_session(access: Access | None = None) -> requests.Session:
-    """A session with the retry policy, for up to ``PARALLEL_REQUESTS`` threads."""
+    """A session with the retry policy, for up to ``PARALLEL_REQUESTS`` threads.
+
+    Without ``access`` it may go anywhere: it is for what the user or the profile names.
+    """
     session = requests.Session()
-    if access is not None and access.has_catalog_keys:
-        session.auth = CatalogKeys(access)
-    adapter = requests.adapters.HTTPAdapter(
-        max_retries=retry_policy(), pool_maxsize=PARALLEL_REQUESTS
+    has_keys = access is not None and access.has_catalog_keys
+    session.auth = CatalogKeys(access) if access and has_keys else _nothing_more
+    adapter = CheckedAdapter(
+        access.rules.private_addresses if access else PrivateAddresses(),
+        max_retries=retry_policy(),
+        pool_maxsize=PARALLEL_REQUESTS,
     )
     session.mount("http://", adapter)
     session.mount("https://", adapter)
@@ -177,6 +194,8 @@ def open_session(access: Access | None = None) -> requests.Session:
 
 def reason_in_words(error: BaseException) -> str:
     """Why a request failed, short enough for a sentence."""
+    if isinstance(error, PrivateAddressError):
+        return error.reason
     text = f"{type(error).__name__} {error}"
     reasons = {
         "SSLError": "its certificate is not trusted",

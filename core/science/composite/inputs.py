@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...bridge.errors import InvalidRequestError
 from ...bridge.mask_classes import check_mask_buffer
 from ...bridge.profiles import CollectionProfile, find_profile
-from ...bridge.request import CompositeRequest
+from ...bridge.request import DTYPES, METHODS, CompositeRequest
 from ..area import AreaOfInterest, read_area
 from ..coverage import date_warnings
 from ..imagery.estimate import Estimate
@@ -20,9 +20,6 @@ from ..scenes_to_read import ScenesToRead, find_scenes_to_read
 from .coverage import cover_area, scene_warnings
 from .plan import CompositePlan, plan_composite
 from .workload import estimate_composite
-
-DTYPES = ("float32", "int16")
-METHODS = ("median",)
 
 
 @dataclass(frozen=True)

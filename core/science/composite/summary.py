@@ -11,10 +11,11 @@ from pathlib import Path
 from ...bridge.profiles import CollectionProfile
 from ...bridge.request import CompositeRequest, request_to_json
 from ..area import AreaOfInterest
+from ..catalog.hrefs import without_query
 from ..catalog.scene_tile import scene_tile
 from ..imagery.losses import LostFile
 from ..imagery.scene import Scene
-from ..provenance import attribution, versions
+from ..provenance import attribution, request_to_show, versions
 from ..reporter import Reporter
 from .block import Recipe
 from .inputs import CompositeInputs
@@ -77,14 +78,14 @@ def summarise_composite(
         area=_area_in_words(inputs.area, recipe.clip_to is not None),
         grid=plan.grid_in_words(),
         collection=profile.title,
-        catalog=inputs.to_read.found.catalog_href,
+        catalog=without_query(inputs.to_read.found.catalog_href),
         days=_days(plan, statistics),
         unused=_unused(inputs),
         masked=_masked_in_words(profile, recipe),
         clear_percent=statistics.clear_percent if statistics else 0.0,
         pixels_by_clear_days=statistics.pixels_by_clear_days if statistics else {},
         warnings=tuple(kept.warnings),
-        request_json=request_to_json(replace(request, dry_run=False)),
+        request_json=request_to_json(replace(request_to_show(request), dry_run=False)),
         versions=versions(),
         attribution=attribution(profile, plan.scenes),
         license=profile.license,

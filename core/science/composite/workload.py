@@ -57,13 +57,12 @@ def _share_of_blocks_touched(plan: CompositePlan) -> float:
     """The share of the blocks that the polygon touches: the others are not read."""
     if plan.recipe.clip_to is None:
         return 1.0
-    height, width = plan.geobox.shape
-    edge = plan.block_plan.edge
-    lefts, tops = np.meshgrid(np.arange(0, width, edge), np.arange(0, height, edge))
-    rights, bottoms = np.minimum(lefts + edge, width), np.minimum(tops + edge, height)
+    blocks = list(plan.block_grid.cut(plan.geobox))
+    sides = [(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in blocks]
+    tops, bottoms, lefts, rights = np.array(sides).T
     to_map = plan.geobox.transform
-    west, east = (to_map.c + to_map.a * columns.ravel() for columns in (lefts, rights))
-    north, south = (to_map.f + to_map.e * rows.ravel() for rows in (tops, bottoms))
+    west, east = (to_map.c + to_map.a * columns for columns in (lefts, rights))
+    north, south = (to_map.f + to_map.e * rows for rows in (tops, bottoms))
     shapely.prepare(plan.recipe.clip_to)
     return float(
         shapely.intersects(plan.recipe.clip_to, shapely.box(west, south, east, north)).mean()

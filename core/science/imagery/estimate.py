@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..reporter import time_left_in_words
+from ..words import count_of
 from .readers import READS_IN_FLIGHT
 from .scene import Scene
 from .scene_grids import finest_grid
@@ -88,8 +89,8 @@ class Estimate:
     def in_words(self) -> str:
         """One sentence for the log and the report."""
         return (
-            f"Estimate: {_counted(self.scenes, 'scene')} on {_counted(self.days, 'day')} in "
-            f"{_counted(self.blocks, 'block')}, about {bytes_in_words(self.read_bytes)} to read "
+            f"Estimate: {count_of(self.scenes, 'scene')} on {count_of(self.days, 'day')} in "
+            f"{count_of(self.blocks, 'block')}, about {bytes_in_words(self.read_bytes)} to read "
             f"and {bytes_in_words(self.output_bytes)} to write, in "
             f"{time_left_in_words(self.seconds)}."
         )
@@ -157,10 +158,6 @@ def is_over_network(hrefs: Iterable[str]) -> bool:
     """Whether any of the files comes from another machine."""
     hosts = {parts.hostname for parts in map(urlsplit, hrefs) if len(parts.scheme) > 1}
     return bool(hosts - {None, *LOOPBACK})
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def bytes_in_words(count: float) -> str:

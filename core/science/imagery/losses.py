@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from urllib.parse import urlsplit
 
 from ...bridge.errors import InvalidRequestError, ReadError
 from ...bridge.request import ON_ERROR_CHOICES
-from ..catalog.hrefs import is_remote
+from ..catalog.hrefs import without_query
+from ..words import count_of
 from .scene import Scene
 
 MASK = "mask"
@@ -67,11 +67,6 @@ def loss_of(day: date, scenes: Iterable[Scene], error: ReadError) -> Loss:
                 file = without_query(error.href)
                 return Loss(day, scene.id, band, file, error.reason, error.host_is_down)
     raise error
-
-
-def without_query(href: str) -> str:
-    """An address that may be shown: signatures are in the query."""
-    return urlsplit(href)._replace(query="", fragment="").geturl() if is_remote(href) else href
 
 
 class LossTally:
@@ -143,15 +138,15 @@ def losses_in_words(lost: Sequence[LostFile], block: str) -> list[str]:
     scenes = {file.loss.scene for file in lost}
     days = {file.loss.day for file in lost}
     sentences = [
-        f"{_count(len(lost), 'file')} of {_count(len(scenes), 'scene')} could not be read, and "
-        f"{_count(len(days), 'day')} left out of the {block}s concerned; ON_ERROR fail would "
+        f"{count_of(len(lost), 'file')} of {count_of(len(scenes), 'scene')} could not be read, and "
+        f"{count_of(len(days), 'day')} left out of the {block}s concerned; ON_ERROR fail would "
         "have stopped the run."
     ]
     for file in lost[:FILES_IN_THE_LOG]:
         loss = file.loss
         sentences.append(
-            f"Not read: {loss.band} of {loss.scene} ({loss.day}), in {_count(file.blocks, block)}: "
-            f"{loss.reason} ({loss.file})."
+            f"Not read: {loss.band} of {loss.scene} ({loss.day}), in "
+            f"{count_of(file.blocks, block)}: {loss.reason} ({loss.file})."
         )
     if len(lost) > FILES_IN_THE_LOG:
         sentences.append(f"Not read either: {len(lost) - FILES_IN_THE_LOG:,} more files.")
@@ -171,7 +166,3 @@ def losses_as_json(lost: Iterable[LostFile]) -> str:
             for file in lost
         ]
     )
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"

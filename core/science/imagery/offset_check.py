@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from ...bridge.profiles import CollectionProfile
+from ..words import count_of
 from .scene import Scene
 
 FEWEST_PIXELS = 200
@@ -126,14 +127,16 @@ def findings_in_words(findings: Sequence[OffsetFinding]) -> list[str]:
     sentences = []
     if contradicted:
         sentences.append(
-            f"The pixels of {_scenes(contradicted)} contradict the item's word on the offset, and "
-            f"are taken by what the pixels say: {_names(contradicted)}."
+            "The catalogue gives a wrong brightness offset for "
+            f"{count_of(len(contradicted), 'scene')}, and the one that fits the pixels was used: "
+            f"{_names(contradicted)}."
         )
     if conflict:
         sentences.append(
-            f"The pixels of {_scenes(conflict)} do not fit the item's word on the offset, but not "
-            "beyond doubt, so the item is believed; if the day looks too dark or too bright, leave "
-            f"the scene out: {_names(conflict)}."
+            "The brightness offset that the catalogue gives for "
+            f"{count_of(len(conflict), 'scene')} may be wrong, but not beyond doubt, so it was "
+            "used; if the day looks too dark or too bright, leave the scene out: "
+            f"{_names(conflict)}."
         )
     return sentences
 
@@ -206,20 +209,20 @@ def _largest_gap(found: Mapping[str, float], reference: Mapping[str, float]) -> 
 
 
 def _with_offset(scene: Scene, offset: float) -> Scene:
-    scale = next(iter(scene.bands.values())).scale
+    """The scene, with ``offset`` for all bands of the offset that was judged, the first's."""
+    judged = next(iter(scene.bands.values()))
     state = "already have it" if offset == 0 else "still have it"
     return replace(
         scene,
-        bands={name: replace(source, offset=offset) for name, source in scene.bands.items()},
-        encoding=f"scale {scale:g}, offset {offset:g} (by the pixels, which {state}, though the "
-        "item says otherwise)",
+        bands={
+            name: replace(source, offset=offset) if source.offset == judged.offset else source
+            for name, source in scene.bands.items()
+        },
+        encoding=f"scale {judged.scale:g}, offset {offset:g} (by the pixels, which {state}, though "
+        "the item says otherwise)",
     )
 
 
 def _names(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - NAMES_SHOWN} more" if len(ids) > NAMES_SHOWN else ""
     return ", ".join(ids[:NAMES_SHOWN]) + more
-
-
-def _scenes(ids: Sequence[str]) -> str:
-    return f"{len(ids)} scene{'' if len(ids) == 1 else 's'}"

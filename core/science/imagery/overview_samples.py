@@ -30,7 +30,7 @@ def sampled_bands(scene: Scene) -> dict[str, SourceBand]:
 
 
 def is_cheap_to_sample(scene: Scene, files: RasterFiles) -> bool:
-    """Whether the scene's files have overviews of the sample's size, or are small.
+    """Whether the scene's files store overviews of the sample's size, or are small.
 
     Raises:
         ReadError: a file cannot be opened, or the grid is not known.
@@ -38,8 +38,9 @@ def is_cheap_to_sample(scene: Scene, files: RasterFiles) -> bool:
     grid = _grid_of_sample(scene)
     sources = [*sampled_bands(scene).values(), *([scene.mask] if scene.mask else [])]
     for source in sources:
-        levels = files.open(source.href).levels
-        if max(levels[choose_level(levels, grid)].shape) > MOST_TIMES_AS_LONG * OVERVIEW_PIXELS:
+        file = files.open(source.href)
+        level = choose_level(file.levels, grid) if file.stores_overviews else 0
+        if max(file.levels[level].shape) > MOST_TIMES_AS_LONG * OVERVIEW_PIXELS:
             return False
     return True
 
@@ -81,5 +82,5 @@ def sample_scene(
 def _grid_of_sample(scene: Scene) -> GeoBox:
     first = next(iter(scene.bands.values()))
     if first.geobox is None:
-        raise ReadError(f"The grid of {first.href} is not known; leave its scene out.")
+        raise ReadError(f"The grid of {scene.id} is not known; leave the scene out.")
     return first.geobox.zoom_to(min(OVERVIEW_PIXELS, max(first.geobox.shape)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 from odc.geo.geobox import GeoBox
 
@@ -12,6 +13,7 @@ from .files.raster_files import RasterFiles
 from .losses import Loss, loss_of, mostly_unreadable
 from .readers import Readers
 from .scene import Scene
+from .solar_day import solar_day
 
 
 def locate_scenes(
@@ -29,13 +31,19 @@ def locate_scenes(
         except ReadError as error:
             if not skips_unreadable:
                 raise
-            return loss_of(scene.moment.date(), [scene], error)
+            return loss_of(_day_of(scene), [scene], error)
 
     found = list(readers.map(locate, scenes))
     losses = [loss for loss in found if isinstance(loss, Loss)]
     if 2 * len(losses) > len(scenes):
         raise mostly_unreadable(len(losses), len(scenes), losses)
     return [scene for scene in found if isinstance(scene, Scene)], losses
+
+
+def _day_of(scene: Scene) -> date:
+    """The scene's own solar day; that of UTC where its place is not known."""
+    place = scene.footprint.representative_point()
+    return solar_day(scene.moment, 0 if place.is_empty else place.x)
 
 
 def with_grids(scene: Scene, files: RasterFiles) -> Scene:

@@ -13,7 +13,6 @@ from ...bridge.mask_classes import check_mask_buffer
 from ...bridge.profiles import CollectionProfile, find_profile
 from ...bridge.request import TimeSeriesRequest
 from ..area import read_area
-from ..catalog.found import count_of
 from ..coverage import Coverage, date_warnings
 from ..imagery.encoding import choose_encoding
 from ..imagery.losses import Loss, check_on_error
@@ -27,6 +26,7 @@ from ..imagery.scene_grids import finest_grid, locate_scenes
 from ..provenance import attribution, versions
 from ..reporter import Reporter
 from ..scenes_to_read import find_scenes_to_read
+from ..words import count_of
 from .coverage import cover_sites, list_names, scene_warnings
 from .observing import ObservingRecipe
 from .site_blocks import SiteBlock, SitePlan, plan_sites

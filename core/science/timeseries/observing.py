@@ -153,11 +153,11 @@ class _BlockObserver:
                 raise
             return loss_of(day.day, day.scenes, error)
         for index, pixels in enumerate(found):
-            values, clear = reduce_sites(
+            values, clear_pixels = reduce_sites(
                 pixels, block.owners, len(block.site_ids), recipe.statistic
             )
             self._values[index, position] = values
-            self._clear_pixels[index, position] = clear
+            self._clear_pixels[index, position] = clear_pixels
         return None
 
     def observations(self) -> tuple[BlockObservations, ...]:

@@ -94,3 +94,13 @@ def test_a_netrc_file_adds_nothing_to_chosen_keys(server, tmp_path, monkeypatch)
     reader = reader_for(server, Headers({"Authorization": "Bearer planted"}))
     reader.read(f"{server.address}/stac/catalog.json")
     assert server.seen[0].headers["authorization"] == "Bearer planted"
+
+
+def test_keys_of_files_beside_the_catalogue_are_not_sent_to_a_cluster():
+    rules = AccessRules(catalog="https://stac.example/catalog.json")
+    own, other = "https://stac.example/red.tif", "https://files.example/red.tif"
+    Access(rules, Login("ana", "planted")).check([own, other], on_cluster=False)
+    Access(rules, Login("ana", "planted")).check([other], on_cluster=True)
+    Access(rules).check([own, other], on_cluster=True)
+    with pytest.raises(AccessError, match="not sent to a cluster; leave CLUSTER"):
+        Access(rules, Login("ana", "planted")).check([own], on_cluster=True)

@@ -188,10 +188,21 @@ def test_scenes_take_what_the_pixels_say_and_the_report_says_so():
     assert settled[1] is scenes[1]
     (sentence,) = findings_in_words(findings)
     assert sentence == (
-        "The pixels of 1 scene contradict the item's word on the offset, and are taken by what the "
-        "pixels say: day 0."
+        "The catalogue gives a wrong brightness offset for 1 scene, and the one that fits the "
+        "pixels was used: day 0."
     )
     assert findings_in_words(findings[1:]) == []
+
+
+def test_a_band_of_another_offset_keeps_it():
+    """Only bands of the judged offset were looked at."""
+    odd = scene("day 0", -0.1)
+    swir = replace(odd.bands["nir"], offset=-0.2)
+    odd = replace(odd, bands={**odd.bands, "swir16": swir})
+    (settled,) = settle_offsets([odd], judge_offsets([sample(0, -0.1, 0.0)]))
+    assert {band: source.offset for band, source in settled.bands.items()} == {
+        "red": 0.0, "nir": 0.0, "swir16": -0.2,
+    }  # fmt: skip
 
 
 class FileReader:

@@ -85,11 +85,11 @@ def test_the_composite_is_that_of_the_right_word(day, offset, state, layout, com
     name, _ = layout.item(day)
     (warning,) = about_offsets(told)
     assert warning == (
-        "The pixels of 1 scene contradict the item's word on the offset, and are taken by what "
-        f"the pixels say: {name}."
+        "The catalogue gives a wrong brightness offset for 1 scene, and the one that fits the "
+        f"pixels was used: {name}."
     )
     assert f"scale 0.0001, offset {offset} (by the pixels, which {state} have it" in page
-    assert "The pixels of 1 scene contradict" in page
+    assert "The catalogue gives a wrong brightness offset for 1 scene" in page
 
 
 def test_the_series_is_that_of_the_right_word(layout, ask, extent, tmp_path):

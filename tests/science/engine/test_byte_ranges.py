@@ -1,17 +1,22 @@
 """Ranges of bytes from disks and servers, also from those that fail."""
 
 import dataclasses
+import io
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
-from fairweather.core.bridge.errors import ReadError
-from fairweather.core.science.imagery.files import byte_ranges
+from fairweather.core.bridge.errors import OutputError, ReadError
+from fairweather.core.science.imagery.files import byte_ranges, tiff
 from fairweather.core.science.imagery.files.byte_ranges import RangeError, RangeReader
+from fairweather.core.science.imagery.files.patience import StatusError
 from fairweather.core.science.imagery.files.tiff import TiffFile
 from fairweather.core.science.imagery.reading import BlockReader
+from fairweather.core.science.whole_file import FULL_DISK_ERRORS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from urllib3 import Retry
@@ -129,12 +134,12 @@ class TestNoRanges:
 
     def test_it_is_copied_once_and_removed(self, server, tmp_path):
         ranges = RangeReader(4, tmp_path)
-        assert ranges.copy_of(server.href("a.bin")) is None
         for start in (0, 70_000, 99_990, 200_000):
             assert ranges.read(server.href("a.bin"), start, 100) == CONTENT[start : start + 100]
         assert len(server.asked) == 1
-        copy = ranges.copy_of(server.href("a.bin"))
+        (copy,) = tmp_path.glob("copied-*")
         assert copy.read_bytes() == CONTENT
+        assert ranges.copy(server.href("a.bin")) == copy
         ranges.close()
         assert not copy.exists()
 
@@ -156,11 +161,80 @@ class TestNoRanges:
         assert ranges.read(server.href("a.bin"), 99_000, 1000) == CONTENT[99_000:]
         assert len(server.asked) == 2
 
-    def test_a_copy_that_always_breaks_off_is_an_error(self, server, ranges):
+    def test_a_copy_that_always_breaks_off_is_an_error(self, server, ranges, tmp_path):
         server.fail("a.bin", "cut", for_good=True)
         with pytest.raises(RangeError, match="the connection broke"):
             ranges.read(server.href("a.bin"), 0, 1000)
-        assert ranges.copy_of(server.href("a.bin")) is None
+        assert not list(tmp_path.glob("copied-*"))
+
+    @pytest.mark.parametrize("size", [100_000, 99_999, 70_000])
+    def test_a_file_that_is_too_large_is_never_cut(
+        self, server, ranges, tmp_path, monkeypatch, size
+    ):
+        monkeypatch.setattr(byte_ranges, "MOST_COPIED_BYTES", size)
+        if size == len(CONTENT):
+            assert ranges.read(server.href("a.bin"), 99_000, 5000) == CONTENT[99_000:]
+            return
+        with pytest.raises(RangeError, match="it is larger than") as caught:
+            ranges.read(server.href("a.bin"), 0, 10)
+        assert caught.value.is_lasting
+        assert len(server.asked) == 1
+        assert not list(tmp_path.glob("copied-*"))
+
+    def test_two_files_are_copied_at_the_same_time(self, folder, server, ranges, monkeypatch):
+        (folder / "b.bin").write_bytes(CONTENT)
+        both_are_coming, pieces = threading.Barrier(2, timeout=5), byte_ranges._pieces
+
+        def pieces_together(*arguments):
+            both_are_coming.wait()
+            yield from pieces(*arguments)
+
+        monkeypatch.setattr(byte_ranges, "_pieces", pieces_together)
+        hrefs = [server.href(name) for name in ("a.bin", "b.bin")]
+        with ThreadPoolExecutor(2) as threads:
+            found = list(threads.map(lambda href: ranges.read(href, 5, 9), hrefs))
+        assert found == [CONTENT[5:14]] * 2
+
+    @pytest.mark.parametrize("number", FULL_DISK_ERRORS)
+    def test_a_full_disk_ends_it_at_once(self, server, ranges, tmp_path, monkeypatch, number):
+        fill_the_disk(monkeypatch, number)
+        with pytest.raises(OutputError, match="disk is full"):
+            ranges.read(server.href("a.bin"), 0, 10)
+        assert len(server.asked) == 1
+        assert not list(tmp_path.glob("copied-*"))
+
+
+def fill_the_disk(monkeypatch, number):
+    """From now on new files are made, but stay empty."""
+    open_path = Path.open
+
+    class Full(io.FileIO):
+        def write(self, _):
+            raise OSError(number, os.strerror(number))
+
+    def open_full(path, mode="r", **options):
+        return Full(path, "w") if mode == "wb" else open_path(path, mode, **options)
+
+    monkeypatch.setattr(Path, "open", open_full)
+
+
+@pytest.mark.parametrize("number", FULL_DISK_ERRORS)
+def test_a_disk_that_is_full_while_ranges_are_copied(server, ranges, tmp_path, monkeypatch, number):
+    fill_the_disk(monkeypatch, number)
+    with pytest.raises(OutputError, match="disk is full"):
+        ranges.copy(server.href("a.bin"))
+    assert len(server.asked) == 1
+    assert not list(tmp_path.glob("copied-*"))
+
+
+def test_ranges_of_a_file_that_is_too_large(server, ranges, tmp_path, monkeypatch):
+    monkeypatch.setattr(byte_ranges, "MOST_COPIED_BYTES", 50_000)
+    monkeypatch.setattr(byte_ranges, "COPY_BYTES", 20_000)
+    with pytest.raises(RangeError, match="it is larger than") as caught:
+        ranges.copy(server.href("a.bin"))
+    assert caught.value.is_lasting
+    assert len(server.asked) == 3
+    assert not list(tmp_path.glob("copied-*"))
 
 
 class TestPixels:
@@ -202,6 +276,66 @@ class TestPixels:
         assert source.href in text
         assert "\n" not in text
         assert text.endswith("leave its scene out.")
+
+
+@pytest.mark.usefixtures("no_pauses")
+class TestOpening:
+    """A file whose server fails while it is opened, as each block asks for it."""
+
+    @pytest.fixture
+    def href(self, scenes, server, grid, folder):
+        scenes.folder = folder
+        return server.href(scenes.file(np.ones((256, 256), np.uint16), grid(shape=(256, 256))))
+
+    def open_often(self, files, href, times=6):
+        for _ in range(times):
+            with pytest.raises(ReadError) as caught:
+                files.open(href)
+        return caught.value.reason
+
+    def test_a_file_that_comes_back_is_opened(self, server, files, href):
+        server.fail(href, *["503"] * 11)
+        self.open_often(files, href, times=1)
+        assert type(files.open(href)) is TiffFile
+
+    def test_a_server_that_never_comes_back_is_not_asked_for_ever(self, server, files, href):
+        server.fail(href, "503", for_good=True)
+        assert self.open_often(files, href)
+        assert len(server.asked) == 13
+
+    @pytest.mark.parametrize("fault", ["404", "401"])
+    def test_what_is_not_there_is_asked_for_once(self, server, files, href, fault):
+        server.fail(href, fault, for_good=True)
+        assert fault in self.open_often(files, href)
+        assert len(server.asked) == 1
+
+    def test_what_is_no_raster_is_read_once(self, server, files):
+        self.open_often(files, server.href("a.bin"), times=1)
+        asked = len(server.asked)
+        assert "neither TIFF nor JPEG 2000" in self.open_often(files, server.href("a.bin"))
+        assert len(server.asked) == asked
+
+    def test_a_part_of_the_header_that_always_fails(self, server, files, href, monkeypatch):
+        """What is read before it would let patience begin anew each time."""
+        monkeypatch.setattr(tiff, "HEADER_BYTES", 64)
+        original = RangeReader._request
+
+        def second_fails(ranges, href, start, length):
+            if start:
+                server.asked.append(start)
+                raise StatusError(503)
+            return original(ranges, href, start, length)
+
+        monkeypatch.setattr(RangeReader, "_request", second_fails)
+        self.open_often(files, href, times=3)
+        asked = len(server.asked)
+        self.open_often(files, href)
+        assert len(server.asked) == asked
+
+    def test_a_server_that_was_given_up_is_not_asked(self, server, files, href):
+        files.stop_waiting()
+        assert "given up" in self.open_often(files, href)
+        assert not server.asked
 
 
 def test_in_earnest_there_are_pauses_and_an_end():

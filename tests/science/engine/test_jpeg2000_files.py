@@ -1,5 +1,6 @@
 """JPEG 2000 files read tile by tile, compared with GDAL's own reading of the whole file."""
 
+import contextlib
 import itertools
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 import rasterio
 from fairweather.core.bridge.errors import ReadError
-from fairweather.core.science.imagery.files import jpeg2000
+from fairweather.core.science.imagery.files import codestream, jpeg2000
 from fairweather.core.science.imagery.files.codestream import TileParts, read_header
 from fairweather.core.science.imagery.files.gdal import GdalFile
 from fairweather.core.science.imagery.files.jpeg2000 import Jpeg2000File
+from fairweather.core.science.imagery.files.patience import RangeError
 from fairweather.core.science.imagery.files.raster_files import RasterFiles
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -146,30 +148,108 @@ def test_many_threads(tmp_path, files):
             np.testing.assert_array_equal(found, pixels[row : row + 77, column : column + 99])
 
 
+BOXES = b"\0\0\0\x0cjP  \r\n\x87\n"
+SIZE = struct.pack(">HHH8IH", 0xFF51, 41, 0, 20, 10, 0, 0, 10, 10, 0, 0, 1) + b"\x0f\1\1"
+
+
+def part(tile, number, count, content, length=None):
+    length = 12 + len(content) if length is None else length
+    return struct.pack(">HHHIBB", 0xFF90, 10, tile, length, number, count) + content
+
+
+def made_up(body, markers=b"", box_length=0):
+    """A file of two tiles of 10 × 10 pixels, written by hand (ISO/IEC 15444-1, A)."""
+    stream = b"\xff\x4f" + SIZE + markers + body + b"\xff\xd9"
+    length = 8 + len(stream) if box_length is None else box_length
+    file = BOXES + struct.pack(">I4s", length, b"jp2c") + stream
+    return lambda start, length: file[start : start + length]
+
+
 def test_tile_parts_by_their_description():
-    """A codestream with two parts a tile, interleaved, written by hand (ISO/IEC 15444-1, A)."""
-    size = struct.pack(">HHH8IH", 0xFF51, 41, 0, 20, 10, 0, 0, 10, 10, 0, 0, 1) + b"\x0f\1\1"
-    parts = [(0, 0, 2), (1, 0, 2), (0, 1, 2), (1, 1, 2)]
+    """Two parts a tile, interleaved."""
     body, expected = b"", {0: [], 1: []}
-    boxes = b"\0\0\0\x0cjP  \r\n\x87\n"
-    start = len(boxes) + 8 + 2 + len(size)
-    for tile, number, count in parts:
+    first = len(BOXES) + 8 + 2 + len(SIZE)
+    for tile, number in [(0, 0), (1, 0), (0, 1), (1, 1)]:
         content = bytes([tile, number]) * (5 + number)
-        expected[tile].append((start + len(body), 12 + len(content)))
-        body += struct.pack(">HHHIBB", 0xFF90, 10, tile, 12 + len(content), number, count) + content
-    stream = b"\xff\x4f" + size + body + b"\xff\xd9"
-    for length in (8 + len(stream), 0):
-        file = boxes + struct.pack(">I4s", length, b"jp2c") + stream
-
-        def read(start, length, file=file):
-            return file[start : start + length]
-
+        expected[tile].append((first + len(body), 12 + len(content)))
+        body += part(tile, number, 2, content)
+    for box_length in (None, 0):
+        read = made_up(body, box_length=box_length)
         header = read_header(read)
         assert (header.shape, header.tile_shape) == ((10, 20), (10, 10))
         found = TileParts(header, read)
         assert {tile: found.of(tile) for tile in (1, 0)} == expected
         with pytest.raises(ValueError, match="no tile 2"):
             found.of(2)
+
+
+@pytest.mark.parametrize("failing", range(5))
+def test_an_error_on_the_way_to_a_tile_is_not_its_end(failing):
+    """After one read that fails, every tile has all of its parts, or an error again."""
+    body = b"".join(part(tile, number, 2, bytes(9)) for number in (0, 1) for tile in (0, 1))
+    read = made_up(body)
+    header = read_header(read)
+    reads = itertools.count()
+
+    def failing_once(start, length):
+        if next(reads) == failing:
+            raise RangeError("the server answers 503")
+        return read(start, length)
+
+    found, expected = TileParts(header, failing_once), TileParts(header, read)
+    for tile in (0, 1, 0, 1):
+        with contextlib.suppress(RangeError):
+            assert found.of(tile) == expected.of(tile)
+    assert [len(found.of(tile)) for tile in (0, 1)] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    "markers",
+    [
+        struct.pack(">HH", 0xFF55, 2),
+        struct.pack(">HHB", 0xFF55, 3, 0),
+        struct.pack(">HHBBBH", 0xFF55, 7, 0, 0x50, 0, 30),
+    ],
+    ids=["empty", "no sizes", "half an entry"],
+)
+def test_a_broken_list_of_lengths_is_an_error_of_the_file(tmp_path, files, markers):
+    with pytest.raises(ValueError, match="list of tile lengths is broken"):
+        read_header(made_up(part(0, 0, 1, b""), markers))
+    (tmp_path / "a.jp2").write_bytes(made_up(part(0, 0, 1, b""), markers)(0, 1000))
+    with pytest.raises(ReadError, match="list of tile lengths is broken"):
+        files.open(str(tmp_path / "a.jp2"))
+
+
+def lengths_marker(*lengths):
+    entries = b"".join(struct.pack(">BI", tile, length) for tile, length in enumerate(lengths))
+    return struct.pack(">HHBB", 0xFF55, 4 + len(entries), 0, 0x50) + entries
+
+
+@pytest.mark.parametrize("length", [4_000_000_000, 200_000, 11])
+@pytest.mark.parametrize("is_told", [True, False])
+def test_lengths_that_no_tile_can_have(length, is_told):
+    read = made_up(
+        part(0, 0, 1, bytes(9), length=length), lengths_marker(length, 21) if is_told else b""
+    )
+    parts = TileParts(read_header(read), read)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="length"):
+            parts.of(0)
+
+
+def test_parts_of_a_tile_are_not_too_long_together(monkeypatch):
+    monkeypatch.setattr(codestream, "SMALL_TILE_BYTES", 100)
+    body = b"".join(part(0, number, 0, bytes(100)) for number in range(12))
+    read = made_up(body)
+    with pytest.raises(ValueError, match="length"):
+        TileParts(read_header(read), read).of(0)
+
+
+def test_parts_without_end(monkeypatch):
+    monkeypatch.setattr(codestream, "MOST_TILE_PARTS", 6)
+    read = made_up(b"".join(part(number % 2, number // 2, 0, b"") for number in range(7)))
+    with pytest.raises(ValueError, match="too many tile parts"):
+        TileParts(read_header(read), read).of(0)
 
 
 @pytest.mark.parametrize("cut", [0.3, 0.6, 0.95])
@@ -183,8 +263,16 @@ def test_a_file_that_was_cut_is_an_error(tmp_path, files, cut):
         file.read(0, whole, whole)
 
 
+@pytest.mark.parametrize(("bands", "reader"), [(1, Jpeg2000File), (3, GdalFile)])
+def test_all_bands_of_a_tile_count(tmp_path, files, monkeypatch, bands, reader):
+    monkeypatch.setattr(jpeg2000, "MOST_DECODED_BYTES", 256 * 256 * 4)
+    pixels = np.stack([terrain(np.uint8, most=200 - band) for band in range(bands)])
+    path = write(tmp_path / "a.jp2", pixels, YCC="NO")
+    assert type(files.open(str(path))) is reader
+
+
 def test_a_single_large_tile_is_left_to_gdal(tmp_path, files, serve_files, monkeypatch):
-    monkeypatch.setattr(jpeg2000, "MOST_TILE_PIXELS", 100)
+    monkeypatch.setattr(jpeg2000, "MOST_DECODED_BYTES", 400)
     path = write(tmp_path / "a.jp2", terrain())
     server = serve_files(tmp_path)
     for href in (str(path), server.href("a.jp2")):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 from fairweather.core.bridge.profiles import find_profile
 from fairweather.core.science.imagery.checked_offsets import check_offsets
 from fairweather.core.science.imagery.readers import Readers
@@ -80,6 +81,33 @@ def test_a_scene_without_overviews_is_not_sampled(published, tmp_path):
     assert settled == scenes
     assert not reporter.warnings
     assert all(one.is_header for one in server.asked)
+
+
+def test_a_large_jpeg_2000_is_not_sampled(published, tmp_path):
+    """Its overviews are decoded from the tiles of full resolution: that would be all of it."""
+    publish, server = published
+    options = {"driver": "JP2OpenJPEG", "QUALITY": 100, "REVERSIBLE": "YES"}
+
+    def as_jpeg2000(source):
+        path = tmp_path / source.href.rsplit("/", 1)[1]
+        with rasterio.open(path) as dataset:
+            pixels, profile = dataset.read(), dataset.profile
+        grid = {key: profile[key] for key in ("width", "height", "count", "dtype", "crs")}
+        path = path.with_suffix(".jp2")
+        with rasterio.open(
+            path, "w", **grid, transform=profile["transform"], **options, blockxsize=256,
+            blockysize=256,
+        ) as dataset:  # fmt: skip
+            dataset.write(pixels)
+        return replace(source, href=server.href(path))
+
+    (scene,) = publish((2, 4, 8), days=1)
+    bands = {name: as_jpeg2000(source) for name, source in scene.bands.items()}
+    scene = replace(scene, bands=bands)
+    settled, _ = check([scene], tmp_path)
+    assert settled == [scene]
+    assert all(one.stop - one.start <= 32 * 1024 for one in server.asked)
+    assert len(server.asked) <= 4
 
 
 def test_what_cannot_be_wrong_is_not_read(published, tmp_path):

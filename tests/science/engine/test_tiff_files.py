@@ -1,6 +1,5 @@
 """Every way to read a file against rasterio, and which way it is."""
 
-import logging
 import shutil
 import struct
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 import rasterio
 import tifffile
 from affine import Affine
+from fairweather.core.science.imagery.files import tiff
 from fairweather.core.science.imagery.files.gdal import GdalFile
 from fairweather.core.science.imagery.files.jpeg2000 import Jpeg2000File
 from fairweather.core.science.imagery.files.tiff import TiffFile
@@ -163,35 +163,6 @@ def test_overviews_in_any_order(write, files, check, order, size):
             )
 
 
-@pytest.mark.parametrize("nodata", [None, 7, 65535])
-def test_sparse_tiles_hold_nodata(tmp_path, check, nodata):
-    path = tmp_path / "sparse.tif"
-    with rasterio.open(
-        path, "w", driver="GTiff", width=200, height=140, count=1, dtype="uint16", nodata=nodata,
-        crs="EPSG:32633", transform=TRANSFORM, sparse_ok=True, compress="DEFLATE", **TILED,
-    ) as dataset:  # fmt: skip
-        dataset.write(noise(np.uint16, (64, 64)), 1, window=((64, 128), (64, 128)))
-    check(str(path))
-
-
-@pytest.mark.parametrize("nodata", ["-9999", "nan", "70000"])
-def test_sparse_tiles_where_nodata_does_not_fit_the_numbers(tmp_path, check, nodata, caplog):
-    caplog.set_level(logging.CRITICAL)  # tifffile tells of it
-    path = tmp_path / "sparse.tif"
-    with rasterio.open(
-        path, "w", driver="GTiff", width=130, height=100, count=1, dtype="uint16", nodata=12345,
-        crs="EPSG:32633", transform=TRANSFORM, sparse_ok=True, **TILED,
-    ) as dataset:  # fmt: skip
-        dataset.write(noise(np.uint16, (64, 64)), 1, window=((0, 64), (0, 64)))
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b"12345\0", nodata.encode().ljust(6, b"\0")))
-    with rasterio.open(path) as dataset:
-        fits = dataset.read(1)[80, 100]
-    if nodata == "70000" and fits == 65535:
-        pytest.skip("GDAL takes the highest number there; no item's nodata is meant by either")
-    check(str(path))
-
-
 def test_pixel_is_point(write, check):
     with rasterio.Env(GTIFF_POINT_GEO_IGNORE=False):
         path = write(**TILED)
@@ -229,6 +200,12 @@ def test_pages_that_are_not_overviews_are_left_alone(tmp_path, check, write):
         writer.write(noise(np.uint8, (40, 30)), subfiletype=0)
         writer.write(noise(np.uint16, (50, 65)), subfiletype=2)
     check(path)
+
+
+@pytest.mark.parametrize(("dtype", "reader"), [("uint16", TiffFile), ("float64", GdalFile)])
+def test_a_tile_is_bounded_in_bytes(write, check, monkeypatch, dtype, reader):
+    monkeypatch.setattr(tiff, "MOST_DECODED_BYTES", 64 * 64 * 4)
+    check(write(noise(dtype), **TILED), reader)
 
 
 class TestByGdal:

@@ -175,7 +175,15 @@ class SmallJob:
         path = self.folder / "scenes.json"
         path.write_text(json.dumps({"type": "FeatureCollection", "features": self.items}))
         area = Area("EPSG:32633", shapely.geometry.mapping(self.box()), is_extent=True)
-        return SceneSearch("sentinel-2-c1-l2a", area, "2024-06-01", "2024-06-30", scenes=str(path))
+        # Only a local catalogue may name the server, which is on loopback.
+        return SceneSearch(
+            "sentinel-2-c1-l2a",
+            area,
+            "2024-06-01",
+            "2024-06-30",
+            catalog=str(path),
+            scenes=str(path),
+        )
 
     def run(self, **fields):
         self.runs += 1

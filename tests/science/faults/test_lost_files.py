@@ -8,7 +8,8 @@ from datetime import date
 
 import pytest
 from fairweather.core.bridge.errors import InvalidRequestError, ReadError
-from fairweather.core.science.imagery.losses import Loss, LossTally, losses_in_words, without_query
+from fairweather.core.science.catalog.hrefs import without_query
+from fairweather.core.science.imagery.losses import Loss, LossTally, losses_in_words
 
 EVERY_BYTE = (0, 1_000_000_000)
 

@@ -72,6 +72,22 @@ def test_prints_and_warnings_of_any_library_leave_the_stream_clean(real_worker, 
         assert words in by_hand.stderr
 
 
+def test_a_raster_without_a_place_is_nothing_to_warn_of(real_worker, request_):
+    worker = real_worker("""
+        import warnings
+        import rasterio
+        with rasterio.MemoryFile() as file:
+            file.open(driver="GTiff", width=1, height=1, count=1, dtype="uint8").close()
+            file.open().close()
+        warnings.warn("another warning")
+        return {}
+    """)
+    done = worker.by_hand(request_)
+    assert done.returncode == 0
+    assert "NotGeoreferencedWarning" not in done.stderr
+    assert "another warning" in done.stderr
+
+
 def test_events_of_many_threads_do_not_mix(real_worker, request_):
     worker = real_worker("""
         from concurrent.futures import ThreadPoolExecutor

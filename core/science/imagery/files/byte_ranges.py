@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -15,9 +15,12 @@ import urllib3
 from urllib3.exceptions import HTTPError, InvalidHeader, ProtocolError
 from urllib3.exceptions import TimeoutError as ServerTimeoutError
 
+from ....bridge.errors import OutputError
 from ...access.access import Access
+from ...access.connections import Connections
 from ...access.sending import send
 from ...catalog.web import reason_in_words
+from ...whole_file import FULL_DISK_ERRORS
 from .patience import Hosts, RangeError, StatusError, first_cause, may_pass, retry_policy
 from .processor_places import place_given_up
 
@@ -46,9 +49,10 @@ class RangeReader:
     def __init__(self, connections: int, scratch: Path, access: Access | None = None) -> None:
         """``access`` has the keys and signatures that some servers want."""
         self._access = access or Access()
-        self._pool = urllib3.PoolManager(maxsize=connections, timeout=TIMEOUT)
+        self._connections = Connections(self._access.rules.private_addresses, connections, TIMEOUT)
         self._scratch = scratch
         self._copies: dict[str, Path] = {}
+        self._copying: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
         self._hosts = Hosts()
 
@@ -58,6 +62,7 @@ class RangeReader:
         Raises:
             RangeError: they cannot be read.
             AccessError: their server wants keys, or other ones.
+            OutputError: the disk is full, and the file is to be copied.
         """
         with place_given_up():
             return self._read(href, start, length)
@@ -69,9 +74,8 @@ class RangeReader:
         try:
             content = self._read_patiently(href, start, length)
         except (HTTPError, OSError) as error:
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise
-            raise RangeError(reason_in_words(error)) from error
+            is_lasting = not may_pass(first_cause(error))
+            raise RangeError(reason_in_words(error), is_lasting=is_lasting) from error
         self._hosts.answered(href, is_read=True)
         return content
 
@@ -88,37 +92,23 @@ class RangeReader:
                     raise
                 attempts.wait(cause)
 
-    def copy_of(self, href: str) -> Path | None:
-        """The copy of a file whose server was found to send no ranges."""
-        return self._copies.get(href)
-
     def copy(self, href: str) -> Path:
         """The file as a whole, brought into ``scratch`` unless it is there; for one thread a file.
 
         Raises:
             RangeError: it cannot be read, or is larger than ``MOST_COPIED_BYTES``.
             AccessError: see ``read``.
+            OutputError: the disk is full.
         """
-        path = self._scratch / f"copied-file-{uuid.uuid4().hex}"
-        try:
-            self._copy_ranges(href, path)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        # A server without ranges has sent all of it meanwhile.
-        found = self._copies.setdefault(href, path)
-        if found != path:
-            path.unlink()
-        return found
+        return self._keep(href, self._ranges_of(href))
 
-    def _copy_ranges(self, href: str, path: Path) -> None:
-        with path.open("wb") as file:
-            content = b" "
-            while content and href not in self._copies:
-                content = self.read(href, file.tell(), COPY_BYTES)
-                file.write(content)
-                if file.tell() > MOST_COPIED_BYTES:
-                    raise RangeError(f"it is larger than {MOST_COPIED_BYTES >> 30} GB")
+    def _ranges_of(self, href: str) -> Iterator[bytes]:
+        """All of a file, unless a server without ranges has sent it meanwhile."""
+        start, content = 0, b" "
+        while content and href not in self._copies:
+            content = self.read(href, start, COPY_BYTES)
+            yield content
+            start += len(content)
 
     def stop_waiting(self) -> None:
         """Nobody needs what is still being read: whoever waits for a server gets an error."""
@@ -126,7 +116,7 @@ class RangeReader:
 
     def close(self) -> None:
         """Close all connections and remove what was copied."""
-        self._pool.clear()
+        self._connections.close()
         for copy in self._copies.values():
             copy.unlink(missing_ok=True)
 
@@ -136,7 +126,7 @@ class RangeReader:
             "User-Agent": "fairweather",
             "Accept-Encoding": "identity",
         }
-        response = send(self._pool, self._access, href, headers)
+        response = send(self._connections, self._access, href, headers)
         try:
             if response.status == WHOLE_CONTENT:
                 return _read_disk(self._copy(href, response), start, length)
@@ -154,17 +144,29 @@ class RangeReader:
 
     def _copy(self, href: str, response: urllib3.BaseHTTPResponse) -> Path:
         with self._lock:
+            copying = self._copying[href]
+        with copying:
             if href not in self._copies:
-                path = self._scratch / f"whole-file-{len(self._copies)}"
-                pieces = _pieces(response, MOST_COPIED_BYTES)
+                pieces = _pieces(response, MOST_COPIED_BYTES + 1)
                 first = next(pieces, b"")
                 if first.lstrip().startswith(b"<"):
                     # As a hotel's network does until somebody signs in.
                     raise ProtocolError("the server sent a web page instead of the file")
-                with path.open("wb") as file:
-                    file.writelines(chain([first], pieces))
-                self._copies[href] = path
+                self._keep(href, chain([first], pieces))
             return self._copies[href]
+
+    def _keep(self, href: str, pieces: Iterable[bytes]) -> Path:
+        """The copy of a file, of its ``pieces`` if there is none yet."""
+        path = self._scratch / f"copied-file-{uuid.uuid4().hex}"
+        try:
+            _write(path, pieces)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        kept = self._copies.setdefault(href, path)
+        if kept != path:
+            path.unlink()
+        return kept
 
 
 def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
@@ -189,6 +191,31 @@ def _pieces(response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
         yield piece
         if time.monotonic() - began > SECONDS_OF_GRACE + received / FEWEST_BYTES_A_SECOND:
             raise ServerTimeoutError(f"timed out after {received} bytes")
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a new file.
+
+    Raises:
+        OutputError: the disk is full.
+        RangeError: it is larger than ``MOST_COPIED_BYTES``.
+    """
+    try:
+        with path.open("wb") as file:
+            size = 0
+            for piece in pieces:
+                size += len(piece)
+                if size > MOST_COPIED_BYTES:
+                    words = f"it is larger than {MOST_COPIED_BYTES >> 30} GB"
+                    raise RangeError(words, is_lasting=True)
+                file.write(piece)
+    except OSError as error:
+        if error.errno in FULL_DISK_ERRORS:
+            raise OutputError(
+                f"The disk is full, so a file could not be copied into {path.parent}; make room "
+                "there and run again."
+            ) from error
+        raise
 
 
 def _checked(content: bytes, start: int, length: int, content_range: str) -> bytes:

@@ -5,11 +5,12 @@ Only lengths are read, no pixels: a tile is then fetched by range, and decoded b
 
 from __future__ import annotations
 
+import math
 import struct
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
@@ -17,6 +18,12 @@ CODESTREAM_BOX = b"jp2c"
 MOST_BOXES = 64
 MOST_HEADER_BYTES = 4 * 1024**2
 MOST_TILES = 65_535
+MOST_TILE_PARTS = 65_535
+
+# Of a number, as OpenJPEG holds it; and by how much an encoding may enlarge a tile.
+DECODED_BYTES = 4
+MOST_SWELLING = 2
+SMALL_TILE_BYTES = 64 * 1024
 
 START, SIZE, TILE_PART, END = b"\xff\x4f", b"\xff\x51", b"\xff\x90", b"\xff\xd9"
 TILE_LENGTHS, PACKED_HEADERS = b"\xff\x55", b"\xff\x60"
@@ -31,18 +38,30 @@ class Header:
     """What comes before the first tile.
 
     ``boxes`` are the file's bytes before the codestream, ``markers`` the codestream's own header,
-    without a list of lengths. ``shape`` and ``tile_shape`` are rows and columns. ``start`` and
-    ``end`` are where the tile parts lie (``end`` None: to the end of the file), ``lengths`` the
-    tile and the length of each part, empty where the header does not tell.
+    without a list of lengths. ``shape`` and ``tile_shape`` are rows and columns. ``components``
+    are what other formats call bands. ``start`` and ``end`` are where the tile parts lie (``end``
+    None: to the end of the file), ``lengths`` the tile and the length of each part, empty where
+    the header does not tell.
     """
 
     boxes: bytes
     markers: bytes
     shape: tuple[int, int]
     tile_shape: tuple[int, int]
+    components: int
     start: int
     end: int | None
     lengths: tuple[tuple[int, int], ...]
+
+    @property
+    def decoded_tile_bytes(self) -> int:
+        """What a decoded tile takes, which has all components."""
+        return math.prod(self.tile_shape) * self.components * DECODED_BYTES
+
+    @property
+    def most_tile_bytes(self) -> int:
+        """How long all parts of a tile may be together."""
+        return MOST_SWELLING * self.decoded_tile_bytes + SMALL_TILE_BYTES
 
     def file_of(self, parts: bytes) -> bytes:
         """A whole file that has only these tile parts."""
@@ -113,26 +132,38 @@ def _header(
     end: int | None,
     lengths: tuple[tuple[int, int], ...],
 ) -> Header | None:
-    width, height, left, top, tile_width, tile_height, tile_left, tile_top = _unpack(
-        ">8I", size[6:38]
+    width, height, left, top, tile_width, tile_height, tile_left, tile_top, components = _unpack(
+        ">8IH", size[6:40]
     )
     if left or top or tile_left or tile_top:
         return None
-    if not (width and height and tile_width and tile_height):
+    if not (width and height and tile_width and tile_height and components):
         raise ValueError("its codestream has no size")
     if -(-width // tile_width) * -(-height // tile_height) > MOST_TILES:
         raise ValueError("its codestream has too many tiles")
-    return Header(boxes, markers, (height, width), (tile_height, tile_width), start, end, lengths)
+    return Header(
+        boxes=boxes,
+        markers=markers,
+        shape=(height, width),
+        tile_shape=(tile_height, tile_width),
+        components=components,
+        start=start,
+        end=end,
+        lengths=lengths,
+    )
 
 
 def _read_lengths(markers: list[bytes]) -> tuple[tuple[int, int], ...]:
     """The tile and length of each part, in the file's order, as TLM markers tell them (A.7.1)."""
     parts: list[tuple[int, int]] = []
-    for content in sorted(markers, key=lambda content: content[4]):
-        tile_bytes, is_long = content[5] >> 4 & 3, content[5] >> 6 & 1
-        layout = f">{('', 'B', 'H')[min(tile_bytes, 2)]}{'I' if is_long else 'H'}"
-        for entry in struct.iter_unpack(layout, content[6:]):
-            parts.append((entry[0] if tile_bytes else len(parts), entry[-1]))
+    try:
+        for content in sorted(markers, key=lambda content: content[4]):
+            tile_bytes, is_long = content[5] >> 4 & 3, content[5] >> 6 & 1
+            layout = f">{('', 'B', 'H')[min(tile_bytes, 2)]}{'I' if is_long else 'H'}"
+            for entry in struct.iter_unpack(layout, content[6:]):
+                parts.append((entry[0] if tile_bytes else len(parts), entry[-1]))
+    except (struct.error, IndexError) as error:
+        raise ValueError("its list of tile lengths is broken") from error
     return tuple(parts)
 
 
@@ -143,16 +174,29 @@ def _unpack(layout: str, content: bytes) -> tuple[Any, ...]:
         raise ValueError("it is cut short") from error
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Part:
+    """A tile part; ``is_last`` where it tells that its tile is complete with it."""
+
+    tile: int
+    length: int
+    is_last: bool = False
+
+
 class TileParts:
     """Where the parts of each tile lie, found as far as they are asked for; for any thread."""
 
-    header: Header
-    read: Read
-    _found: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
-    _complete: set[int] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _walk: Iterator[int] | None = None
+    def __init__(self, header: Header, read: Read) -> None:
+        self._header = header
+        self._read = read
+        self._found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self._bytes: Counter[int] = Counter()
+        self._complete: set[int] = set()
+        # What is found next: kept, so that an error on the way leaves nothing half done.
+        self._position = header.start
+        self._count = 0
+        self._is_at_end = False
+        self._lock = threading.Lock()
 
     def of(self, tile: int) -> list[tuple[int, int]]:
         """Start and length of each part of a tile.
@@ -161,36 +205,46 @@ class TileParts:
             ValueError: the file is broken, or has no such tile.
         """
         with self._lock:
-            self._walk = self._walk or self._parts()
-            while tile not in self._complete and next(self._walk, None) is not None:
-                pass
-            if not self._found[tile]:
+            while tile not in self._complete and not self._is_at_end:
+                self._find_next()
+            if tile not in self._found:
                 raise ValueError(f"it has no tile {tile}")
             return list(self._found[tile])
 
-    def _parts(self) -> Iterator[int]:
-        """The tile of each part in turn, noted on the way."""
-        position = self.header.start
-        if self.header.lengths:
-            for tile, length in self.header.lengths:
-                self._found[tile].append((position, length))
-                position += length
-            self._complete.update(self._found)
+    def _find_next(self) -> None:
+        part = self._told_part() if self._header.lengths else self._read_part()
+        if part is None:
+            self._is_at_end = True
             return
-        while self.header.end is None or position + TILE_PART_BYTES <= self.header.end:
-            content = self.read(position, TILE_PART_BYTES)
-            if content[:2] != TILE_PART:
-                if content[:2] == END:
-                    return
-                raise ValueError("its tiles are not where they should be")
-            _, tile, length, number, count = _unpack(">HHIBB", content[2:])
-            if length == 0 and self.header.end is not None:
-                # The last part reaches to the codestream's end marker.
-                length = self.header.end - len(END) - position
-            if length < TILE_PART_BYTES:
-                raise ValueError("a tile's length is not told")
-            self._found[tile].append((position, length))
-            if count and number == count - 1:
-                self._complete.add(tile)
-            position += length
-            yield tile
+        size = self._bytes[part.tile] + part.length
+        if part.length < TILE_PART_BYTES or size > self._header.most_tile_bytes:
+            raise ValueError("a tile's length is not told, or none that a tile can have")
+        if self._count >= MOST_TILE_PARTS:
+            raise ValueError("its codestream has too many tile parts")
+        self._found[part.tile].append((self._position, part.length))
+        self._bytes[part.tile] = size
+        if part.is_last:
+            self._complete.add(part.tile)
+        self._position += part.length
+        self._count += 1
+
+    def _told_part(self) -> _Part | None:
+        """The next part as the header tells it."""
+        lengths = self._header.lengths
+        return _Part(*lengths[self._count]) if self._count < len(lengths) else None
+
+    def _read_part(self) -> _Part | None:
+        """The next part as it tells itself."""
+        end = self._header.end
+        if end is not None and self._position + TILE_PART_BYTES > end:
+            return None
+        content = self._read(self._position, TILE_PART_BYTES)
+        if content[:2] == END:
+            return None
+        if content[:2] != TILE_PART:
+            raise ValueError("its tiles are not where they should be")
+        _, tile, length, number, count = _unpack(">HHIBB", content[2:])
+        if length == 0 and end is not None:
+            # The last part reaches to the codestream's end marker.
+            length = end - len(END) - self._position
+        return _Part(tile, length, is_last=count > 0 and number == count - 1)

@@ -21,7 +21,8 @@ from .raster_file import Window, no_crs_error, read_error
 
 # GDAL finds a format by a file's content, and some formats name further files to open: an address
 # that ends in .tif must not bring those in.
-RASTER_DRIVERS = ("GTiff", "JP2OpenJPEG")
+TIFF_DRIVER = "GTiff"
+RASTER_DRIVERS = (TIFF_DRIVER, "JP2OpenJPEG")
 
 # Below what macOS lets a process open (256), with room for all else.
 MOST_OPEN_DATASETS = 128
@@ -33,8 +34,8 @@ GDAL_OPTIONS = {
 }
 
 
-# GDAL decodes whole tiles: a file of a few kilobytes may claim one of many gigabytes.
-MOST_TILE_PIXELS = 12_000 * 12_000
+# GDAL decodes whole blocks: a file of a few kilobytes may claim one of many gigabytes.
+MOST_BLOCK_PIXELS = 12_000 * 12_000
 
 
 class _Key(NamedTuple):
@@ -45,8 +46,7 @@ class _Key(NamedTuple):
 class OpenDatasets:
     """Open datasets, lent to one thread at a time and kept for the next.
 
-    Opening one again costs a request or two over a network. Those used longest ago are closed
-    first.
+    Opening one reads its header again. Those used longest ago are closed first.
     """
 
     def __init__(self, most: int = MOST_OPEN_DATASETS) -> None:
@@ -118,6 +118,7 @@ class GdalFile:
                 if dataset.crs is None:
                     raise no_crs_error(href)
                 overviews = len(dataset.overviews(1))
+                self.stores_overviews = dataset.driver == TIFF_DRIVER
                 self.nodata: float | None = dataset.nodata
             levels = [self._describe(level) for level in range(overviews + 1)]
         except RasterioError as error:
@@ -149,7 +150,7 @@ class GdalFile:
     def _describe(self, level: int) -> tuple[GeoBox, tuple[int, int]]:
         with self._datasets.lend(self._place, level) as dataset:
             shape: tuple[int, int] = dataset.block_shapes[0]
-            if shape[0] * shape[1] > MOST_TILE_PIXELS:
+            if shape[0] * shape[1] > MOST_BLOCK_PIXELS:
                 raise read_error(self._href, "its tiles are too large to be read")
             return GeoBox.from_rio(dataset), shape
 

@@ -28,8 +28,8 @@ from .tile_grid import TiledLevel, TileGrid
 
 DRIVER = "JP2OpenJPEG"
 HEADER_BYTES = 32 * 1024
-# More than any tile has; larger ones are left to GDAL, which decodes a part of a tile.
-MOST_TILE_PIXELS = 4096 * 4096
+# Of a tile, more than any of many has; a larger one is left to GDAL, which decodes a part of it.
+MOST_DECODED_BYTES = 64 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ class Jpeg2000File:
     def tile_shapes(self) -> tuple[tuple[int, int], ...]:
         """Height and width of each level's tiles."""
         return tuple(level.grid.tile_shape for level in self._levels)
+
+    @property
+    def stores_overviews(self) -> bool:
+        """A coarse level is decoded from the tiles of full resolution."""
+        return False
 
     @property
     def nodata(self) -> None:
@@ -114,7 +119,7 @@ def open_jpeg2000(href: str, ranges: RangeReader, cache: TileCache) -> Jpeg2000F
     head = _Head(partial(ranges.read, href))
     try:
         header = read_header(head.read)
-        if header is None or header.tile_shape[0] * header.tile_shape[1] > MOST_TILE_PIXELS:
+        if header is None or header.decoded_tile_bytes > MOST_DECODED_BYTES:
             return None
         levels = _read_levels(href, header)
     except (RangeError, ValueError, RasterioError) as error:

@@ -28,13 +28,20 @@ REFUSALS = {
     401: ": it refuses access; choose its keys as AUTH, or check them",
     403: ": it refuses access; choose its keys as AUTH, or check them",
 }
-# After so many of its reads were given up, a file is not asked for any more.
+# After so many of its reads, or its openings, were given up, a file is not asked for any more.
 MOST_FAILED_READS = 3
 PASSING_ERRORS = (ProtocolError, ServerTimeoutError, NewConnectionError, SSLError, OSError)
 
 
 class RangeError(Exception):
-    """A range could not be read; its text says why."""
+    """A range could not be read; its text says why.
+
+    ``is_lasting`` says that it is not worth trying again later.
+    """
+
+    def __init__(self, reason: str, is_lasting: bool = False) -> None:
+        super().__init__(reason)
+        self.is_lasting = is_lasting
 
 
 class StatusError(RangeError):
@@ -42,7 +49,8 @@ class StatusError(RangeError):
 
     def __init__(self, status: int, retry_after: float | None = None) -> None:
         reason = REFUSALS.get(status, "")
-        super().__init__(f"the server answers {status}{reason}")
+        is_lasting = status not in PASSING_STATUSES
+        super().__init__(f"the server answers {status}{reason}", is_lasting)
         self.status = status
         self.retry_after = retry_after
 
@@ -86,7 +94,7 @@ def retry_policy() -> Retry:
 def may_pass(error: BaseException) -> bool:
     """Whether the same request may well succeed a little later."""
     if isinstance(error, StatusError):
-        return error.status in PASSING_STATUSES
+        return not error.is_lasting
     text = str(error).lower()
     if "redirect" in text or (isinstance(error, SSLError) and "certificate" in text):
         return False

@@ -8,6 +8,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from ....bridge.errors import ReadError
+from ...catalog.hrefs import without_query
 from .patience import HostDownError
 
 # Rows and columns.
@@ -18,8 +19,9 @@ class RasterFile(Protocol):
     """The first band of a file.
 
     ``levels`` are the pixel grids: full resolution, then the overviews, ever coarser.
-    ``tile_shapes`` are the height and width of the pieces that each level is stored in. ``nodata``
-    is the number that the file itself says is none.
+    ``tile_shapes`` are the height and width of the pieces that each level is stored in.
+    ``stores_overviews`` says that these are pieces of their own, so that less of the file is read
+    for a coarser level. ``nodata`` is the number that the file itself says is none.
     """
 
     @property
@@ -29,6 +31,10 @@ class RasterFile(Protocol):
     @property
     def tile_shapes(self) -> tuple[tuple[int, int], ...]:
         """Height and width of each level's tiles."""
+
+    @property
+    def stores_overviews(self) -> bool:
+        """Whether a coarser level takes fewer bytes to read."""
 
     @property
     def nodata(self) -> float | None:
@@ -47,8 +53,8 @@ class RasterFile(Protocol):
 def read_error(href: str, reason: object) -> ReadError:
     """The error of a file that cannot be opened or read."""
     return ReadError(
-        f"{href} cannot be read ({reason}); check the connection and that the file is there, or "
-        "leave its scene out.",
+        f"{without_query(href)} cannot be read ({reason}); check the connection and that the file "
+        "is there, or leave its scene out.",
         href,
         str(reason),
         host_is_down=isinstance(reason, HostDownError),
@@ -58,5 +64,7 @@ def read_error(href: str, reason: object) -> ReadError:
 def no_crs_error(href: str) -> ReadError:
     """The error of a file whose place is not known."""
     return ReadError(
-        f"{href} has no CRS, so its place is unknown; leave its scene out.", href, "it has no CRS"
+        f"{without_query(href)} has no CRS, so its place is unknown; leave its scene out.",
+        href,
+        "it has no CRS",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from concurrent.futures import Future
 from copy import copy as shallow_copy
 from pathlib import Path
@@ -14,7 +14,7 @@ from .byte_ranges import RangeReader
 from .codestream import SIGNATURE as JPEG2000_SIGNATURE
 from .gdal import GdalFile, OpenDatasets
 from .jpeg2000 import open_jpeg2000
-from .patience import RangeError
+from .patience import MOST_FAILED_READS, RangeError
 from .processor_places import place_given_up
 from .raster_file import RasterFile, read_error
 from .tiff import SIGNATURES as TIFF_SIGNATURES
@@ -35,6 +35,7 @@ class RasterFiles:
         self._cache = TileCache(cache_bytes)
         self._datasets = OpenDatasets()
         self._known: OrderedDict[str, Future[RasterFile]] = OrderedDict()
+        self._failed_openings: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def open(self, href: str) -> RasterFile:
@@ -56,6 +57,7 @@ class RasterFiles:
             try:
                 future.set_result(self._open(href))
             except BaseException as error:
+                self._note_failure(href, error)
                 future.set_exception(error)
         with place_given_up():
             failure = future.exception()
@@ -74,6 +76,15 @@ class RasterFiles:
         self._datasets.close()
         self._ranges.close()
 
+    def _note_failure(self, href: str, error: BaseException) -> None:
+        """Let go of a file that could not be opened, if it may well be a little later."""
+        cause = error.__cause__
+        with self._lock:
+            self._failed_openings[href] += 1
+            is_final = self._failed_openings[href] >= MOST_FAILED_READS
+            if isinstance(cause, RangeError) and not cause.is_lasting and not is_final:
+                self._known.pop(href, None)
+
     def _open(self, href: str) -> RasterFile:
         for open_by_tiles in (open_tiff, open_jpeg2000):
             file = open_by_tiles(href, self._ranges, self._cache)
@@ -87,7 +98,7 @@ class RasterFiles:
         try:
             start = self._ranges.read(href, 0, len(JPEG2000_SIGNATURE))
             if start != JPEG2000_SIGNATURE and start[:4] not in TIFF_SIGNATURES:
-                raise RangeError("it is neither TIFF nor JPEG 2000")
+                raise read_error(href, "it is neither TIFF nor JPEG 2000")
             return self._ranges.copy(href)
         except RangeError as error:
             raise read_error(href, error) from error

@@ -8,7 +8,6 @@ left to GDAL.
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +34,8 @@ HEADER_BYTES = 32 * 1024
 # More than any header has: what claims to be longer is broken, or meant to fill the memory.
 MOST_HEADER_BYTES = 64 * 1024**2
 MOST_LEVELS = 32
-MOST_TILE_PIXELS = 8192 * 8192
+# Of a tile that is decoded as a whole, in each of many threads; larger ones are left to GDAL.
+MOST_DECODED_BYTES = 128 * 1024**2
 
 # Where a header, or a tile, may lie at most; and by how much an encoding may enlarge a tile.
 MOST_FILE_BYTES = 2**50
@@ -79,6 +79,7 @@ class TiffFile:
     ) -> None:
         self._href = href
         self._levels = tuple(levels)
+        self._nodata = _read_nodata(levels[0].page)
         self._ranges = ranges
         self._cache = cache
 
@@ -93,10 +94,14 @@ class TiffFile:
         return tuple(level.tile_shape for level in self._levels)
 
     @property
+    def stores_overviews(self) -> bool:
+        """Each level has tiles of its own."""
+        return True
+
+    @property
     def nodata(self) -> float | None:
         """The file's own nodata value, None without."""
-        page = self._levels[0].page
-        return float(page.nodata) if GDAL_NODATA in page.tags else None
+        return self._nodata
 
     def read(self, level: int, window: Window, whole: Window) -> np.ndarray:
         """The pixels of a window; see ``RasterFile``."""
@@ -116,8 +121,8 @@ class TiffFile:
             rows, columns = level.grid.place(tile)
             shape = (rows.stop - rows.start, columns.stop - columns.start)
             if content is None:
-                nodata = np.array(level.page.nodata, level.page.dtype)
-                yield tile, np.broadcast_to(nodata, shape)
+                empty = np.array(self._nodata or 0, level.page.dtype)
+                yield tile, np.broadcast_to(empty, shape)
                 continue
             try:
                 decoded = level.page.decode(content, tile)[0]
@@ -227,7 +232,7 @@ def _is_plain(page: tifffile.TiffPage) -> bool:
         and page.dtype.kind in "iuf"
         and page.compression not in JPEG_COMPRESSIONS
         and len(page.dataoffsets) == len(page.databytecounts) > 0
-        and 0 < _tile_height(page) * _tile_width(page) <= MOST_TILE_PIXELS
+        and 0 < _decoded_bytes(page) <= MOST_DECODED_BYTES
     )
 
 
@@ -237,6 +242,10 @@ def _tile_height(page: tifffile.TiffPage) -> int:
 
 def _tile_width(page: tifffile.TiffPage) -> int:
     return int(page.tilewidth if page.is_tiled else page.imagewidth)
+
+
+def _decoded_bytes(page: tifffile.TiffPage) -> int:
+    return _tile_height(page) * _tile_width(page) * np.dtype(page.dtype).itemsize
 
 
 def _level(page: tifffile.TiffPage, geobox: GeoBox) -> _Level:
@@ -250,8 +259,7 @@ def _level(page: tifffile.TiffPage, geobox: GeoBox) -> _Level:
     down = -(-int(geobox.shape[0]) // level.tile_shape[0])
     if len(level.offsets) != down * level.grid.tiles_across:
         raise ValueError("its tiles do not cover it")
-    most = MOST_SWELLING * math.prod(level.tile_shape) * np.dtype(page.dtype).itemsize
-    _check_range(level.byte_counts, most + SMALL_TILE_BYTES)
+    _check_range(level.byte_counts, MOST_SWELLING * _decoded_bytes(page) + SMALL_TILE_BYTES)
     _check_range(level.offsets, MOST_FILE_BYTES)
     # Python's own numbers take ten times the memory of an array, for thousands of files.
     page.dataoffsets = page.databytecounts = ()
@@ -261,6 +269,24 @@ def _level(page: tifffile.TiffPage, geobox: GeoBox) -> _Level:
 def _check_range(numbers: np.ndarray, most: int) -> None:
     if numbers.min() < 0 or numbers.max() > most:
         raise ValueError("it tells places or sizes that its tiles cannot have")
+
+
+def _read_nodata(page: tifffile.TiffPage) -> float | None:
+    """The page's nodata as its pixels hold it, None where it tells none that they can hold.
+
+    Like GDAL, which rounds it to the nearest number of the dtype if that is one of floats.
+    """
+    try:
+        # Some programs write a comma where their language has one.
+        told = float(str(page.tags.valueof(GDAL_NODATA)).replace(",", "."))
+    except ValueError:
+        return None
+    dtype = np.dtype(page.dtype)
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return float(np.float64(told).astype(dtype))
+    limits = np.iinfo(dtype)
+    return told if told.is_integer() and limits.min <= told <= limits.max else None
 
 
 def _read_geobox(page: tifffile.TiffPage) -> GeoBox | None:

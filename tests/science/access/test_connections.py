@@ -1,0 +1,69 @@
+"""Files by the user's proxy, as catalogues."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from fairweather.core.science.access.access import Access, AccessRules
+from fairweather.core.science.access.private_addresses import PrivateAddressError, PrivateAddresses
+from fairweather.core.science.imagery.files.byte_ranges import RangeReader
+
+CONTENT = bytes(range(256))
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Answers every address itself, with the range that is asked for."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.asked.append((self.path, self.headers.get("Proxy-Authorization")))
+        first, last = (int(n) for n in self.headers["Range"].removeprefix("bytes=").split("-"))
+        part = CONTENT[first : last + 1]
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(part)))
+        self.send_header("Content-Range", f"bytes {first}-{first + len(part) - 1}/{len(CONTENT)}")
+        self.end_headers()
+        self.wfile.write(part)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def proxy(monkeypatch):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    server.asked = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, f"http://ana:secret@127.0.0.1:{server.server_port}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "near.example")
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def reader(tmp_path):
+    rules = AccessRules(
+        catalog="http://files.example/", private_addresses=PrivateAddresses("files.example")
+    )
+    reader = RangeReader(2, tmp_path, Access(rules))
+    yield reader
+    reader.close()
+
+
+def test_files_go_by_the_proxy_of_the_environment(proxy, reader):
+    for start in (3, 100):
+        assert reader.read("http://files.example/a.tif", start, 9) == CONTENT[start : start + 9]
+    assert [path for path, _ in proxy.asked] == ["http://files.example/a.tif"] * 2
+    assert {login for _, login in proxy.asked} == {"Basic YW5hOnNlY3JldA=="}
+
+
+def test_a_private_address_is_not_handed_to_the_proxy(proxy, reader):
+    with pytest.raises(Exception, match=r"10\.0\.0\.1") as caught:
+        reader.read("http://10.0.0.1/a.tif", 0, 9)
+    causes = [caught.value, caught.value.__cause__]
+    assert any(isinstance(cause, PrivateAddressError) for cause in causes)
+    assert not proxy.asked
