@@ -153,14 +153,12 @@ class Bench:
                 failed = Measurement(0, 0, 0, failure=str(error))
                 return Row(run.workload.name, run.contestant, run.transport.name, failed)
             log = self._scratch / "log.txt"
-            measured = [
-                measure(command, variables, address, log, run.limit) for _ in range(run.times)
-            ]
+            measured = measure(command, variables, address, log, run.limit)
         row = Row(
             run.workload.name,
             run.contestant,
             run.transport.name,
-            middle(measured),
+            measured,
             notes=_read_notes(case),
         )
         if row.measurement.failure:

@@ -55,12 +55,11 @@ class Workload:
 
 @dataclass(frozen=True)
 class Run:
-    """One cell of the report, measured ``times`` times; each may take ``limit`` seconds."""
+    """One cell of the report, which may take ``limit`` seconds."""
 
     workload: Workload
     contestant: str
     transport: Transport
-    times: int = 1
     limit: float = 600.0
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
@@ -25,7 +24,6 @@ from .cog.tiff_directory import Directory, read_first_directory
 from .cog.tile_store import TileStore
 from .cog.tiles import TILE_EDGE, Tile, levels_of
 
-BLOCK_CACHE_BYTES = 64 * 1024**2
 INT16_NODATA = -32768
 INT16_LIMIT = 32767
 INT16_STEPS = 10_000
@@ -93,16 +91,6 @@ class EncodedBlock:
 
 
 _COUNT_BAND = RasterBand("clear_days", "Number of clear days")
-
-
-@contextmanager
-def limited_block_cache() -> Iterator[None]:
-    """Keep GDAL's cache of decoded tiles, one for the whole process, within the memory budget.
-
-    Only one thread may do this: whoever leaves it sets the cache back for all.
-    """
-    with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES):
-        yield
 
 
 class OutputRaster:

@@ -14,11 +14,12 @@ from dask.base import compute
 from dask.delayed import delayed
 from dask.threaded import get as run_in_threads
 
+from ..imagery.files.gdal import limited_block_cache
 from ..imagery.losses import Loss, LossTally, LostFile
 from ..imagery.readers import Readers
 from ..reporter import StageProgress
 from .block import Block, BlockComposite, compose_block
-from .output_raster import OutputRaster, limited_block_cache
+from .output_raster import OutputRaster
 from .plan import CompositePlan
 from .stack_memory import StackMemory
 

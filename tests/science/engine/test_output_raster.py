@@ -7,13 +7,13 @@ import pytest
 import rasterio
 from affine import Affine
 from fairweather.core.bridge.errors import OutputError
-from fairweather.core.science.composite import output_raster
 from fairweather.core.science.composite.block import Block, BlockComposite
 from fairweather.core.science.composite.output_raster import (
     OutputRaster,
     RasterBand,
     RasterLayout,
 )
+from fairweather.core.science.imagery.files import gdal
 from odc.geo.geobox import GeoBox
 from rio_cogeo import cog_info, cog_validate
 
@@ -169,8 +169,8 @@ def test_a_scratch_that_cannot_be_made_is_one_sentence(tmp_path):
 
 
 def test_the_cache_of_decoded_tiles_is_limited_while_it_runs():
-    with output_raster.limited_block_cache():
-        assert rasterio.env.getenv()["GDAL_CACHEMAX"] == output_raster.BLOCK_CACHE_BYTES
+    with gdal.limited_block_cache():
+        assert rasterio.env.getenv()["GDAL_CACHEMAX"] == gdal.BLOCK_CACHE_BYTES
 
 
 FULL_DISK = """

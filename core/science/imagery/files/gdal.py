@@ -27,6 +27,8 @@ RASTER_DRIVERS = (TIFF_DRIVER, "JP2OpenJPEG")
 # Below what macOS lets a process open (256), with room for all else.
 MOST_OPEN_DATASETS = 128
 
+BLOCK_CACHE_BYTES = 64 * 1024**2
+
 GDAL_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_NUM_THREADS": 1,
@@ -95,6 +97,16 @@ class OpenDatasets:
             surplus = self._idle.popitem(last=False) if len(self._idle) > self._most else None
         if surplus:
             surplus[1][1].close()
+
+
+@contextmanager
+def limited_block_cache() -> Iterator[None]:
+    """Keep GDAL's cache of decoded tiles, one for the whole process, within the memory budget.
+
+    Only one thread may do this: whoever leaves it sets the cache back for all.
+    """
+    with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES):
+        yield
 
 
 class GdalFile:
