@@ -2,13 +2,13 @@
 # What they make lies in build/ and demo/; in your home only pip's cache grows.
 
 QGIS_PYTHON := /usr/bin/python3
-SYSTEM_PACKAGES := qgis python3-qgis python3-venv python3-pytest xvfb xauth
+SYSTEM_PACKAGES := qgis python3-qgis python3-venv python3-pytest xvfb xauth strace
 DEV := build/test-environment
 TEST_PYTHON := $(DEV)/bin/python
 
 export FAIRWEATHER_HOME ?= $(CURDIR)/build/fairweather-home
 
-.PHONY: demo test test-fast test-slow lint system test-environment real-servers lock screenshots bench package clean
+.PHONY: demo test test-fast test-slow lint system test-environment real-servers lock screenshots bench soak package clean
 
 demo: system
 	$(QGIS_PYTHON) scripts/demo.py
@@ -49,6 +49,10 @@ screenshots: system test-environment
 bench: system test-environment
 	@$(QGIS_PYTHON) benchmarks/make_environment.py build/bench-environment $(BENCH_PYTHON)
 	build/bench-environment/bin/python benchmarks/bench.py $(if $(BENCH_FOLDER),--folder $(BENCH_FOLDER))
+
+# Every promise of docs/reliability.md tried many times, under three hours; SOAK="--row NAME" for one.
+soak: system test-environment
+	$(TEST_PYTHON) tests/soak/soak.py $(SOAK)
 
 package:
 	$(QGIS_PYTHON) scripts/make_package.py build/fairweather.zip

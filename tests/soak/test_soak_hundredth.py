@@ -1,0 +1,21 @@
+"""A hundredth of each row of the soak, with a fixed seed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROWS = sorted(path.stem for path in (HERE / "soak_rows").glob("*.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ROWS)
+def test_a_hundredth_of_the_soak(name, tmp_path):
+    board = tmp_path / "board.json"
+    command = [sys.executable, HERE / "soak.py", "--row", name, "--share", "0.01"]
+    subprocess.run([*command, "--scoreboard", board], check=False)
+    [row] = json.loads(board.read_text(encoding="utf-8"))["rows"]
+    assert row["kept"], row["why"]
