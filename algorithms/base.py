@@ -137,6 +137,11 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
             raise QgsProcessingException(CANCELLED) from error
         except FairweatherError as error:
             raise QgsProcessingException(str(error)) from error
+        except OSError as error:
+            raise QgsProcessingException(
+                f"{error.filename or 'A file'} cannot be read or written ({error.strerror}); see "
+                "to its disk or choose another folder, and run again."
+            ) from error
 
     def prepare_request(
         self,

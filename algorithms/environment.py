@@ -1,10 +1,10 @@
-"""The algorithm ``environment``: check, create or remove the worker's Python environment."""
+"""The algorithm ``environment``: check, create, remove or clean the worker's Python environment."""
 
 from __future__ import annotations
 
 import html
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from qgis.core import (
     QgsProcessingContext,
@@ -17,14 +17,19 @@ from qgis.core import (
 from ..core.bridge.environment import (
     EnvironmentReport,
     check_environment,
+    clean,
     create_environment,
+    freed_in_words,
+    leftovers_in_words,
+    list_leftovers,
     remove_environment,
 )
+from ..core.bridge.part_files import write_whole
 from .base import FairweatherAlgorithm, chosen_python
 from .parameters import describe
 
 ACTION = "ACTION"
-CHECK, CREATE, REMOVE = "check", "create", "remove"
+CHECK, CREATE, REMOVE, CLEAN = "check", "create", "remove", "clean"
 REPORT = "REPORT"
 READY = "READY"
 
@@ -32,7 +37,12 @@ HELP = """Fairweather computes in a Python environment of its own, so that nothi
 Python changes. This algorithm looks after it:
 
 <b>check</b> tells whether it is whole. <b>create</b> makes it from a fixed list of packages with \
-checksums, downloaded from your package index; it tells the size first. <b>remove</b> deletes it.
+checksums, downloaded from your package index; it tells the size first. <b>remove</b> deletes it. \
+<b>clean</b> removes what is left over: environments of other versions, caches, and what runs that \
+ended early have left, nothing that is in use. What there is of it, check tells.
+
+A composite that was stopped goes on where it was when the same request runs again, as long as its \
+finished parts are there: for 14 days at most, while all of them take no more than 20 GB.
 
 It lies in your user data folder, or in the folder that the environment variable FAIRWEATHER_HOME \
 names. To use a Python of your own, name it in the environment variable FAIRWEATHER_PYTHON."""
@@ -47,7 +57,7 @@ class EnvironmentAlgorithm(FairweatherAlgorithm):
 
     def displayName(self) -> str:
         """The name in the toolbox."""
-        return "Environment: check, create or remove"
+        return "Environment: check, create, remove or clean"
 
     def group(self) -> str:
         """The group in the toolbox."""
@@ -63,7 +73,10 @@ class EnvironmentAlgorithm(FairweatherAlgorithm):
 
     def shortDescription(self) -> str:
         """What it does, in a line."""
-        return "Checks, makes or removes the Python environment in which Fairweather computes."
+        return (
+            "Checks, makes or removes the Python environment in which Fairweather computes, and "
+            "cleans up."
+        )
 
     def shortHelpString(self) -> str:
         """The help beside the dialog."""
@@ -80,12 +93,12 @@ class EnvironmentAlgorithm(FairweatherAlgorithm):
                 QgsProcessingParameterEnum(
                     ACTION,
                     "Action",
-                    options=[CHECK, CREATE, REMOVE],
+                    options=[CHECK, CREATE, REMOVE, CLEAN],
                     defaultValue=CHECK,
                     usesStaticStrings=True,
                 ),
                 "check tells how it is, create makes it where it is missing or damaged, remove "
-                "deletes it.",
+                "deletes it, clean removes what other versions and unfinished runs have left.",
             )
         )
         self.addParameter(
@@ -93,7 +106,7 @@ class EnvironmentAlgorithm(FairweatherAlgorithm):
                 QgsProcessingParameterFileDestination(
                     REPORT, "Report", "HTML files (*.html)", optional=True, createByDefault=True
                 ),
-                "A page with the packages and what is wrong with them.",
+                "A page with the packages, what is wrong with them, and what is left over.",
             )
         )
         self.addOutput(QgsProcessingOutputBoolean(READY, "Whether the environment is ready"))
@@ -107,11 +120,12 @@ class EnvironmentAlgorithm(FairweatherAlgorithm):
         """Do what is asked for, then report how the environment is."""
         path = self.parameterAsFileOutput(parameters, REPORT, context)
         report = _run_action(self.parameterAsEnumString(parameters, ACTION, context), feedback)
-        for line in describe_report(report):
+        leftovers = leftovers_in_words(list_leftovers())
+        for line in (*describe_report(report), *leftovers):
             feedback.pushInfo(line)
         results: Dict[str, Any] = {READY: report.ready}
         if path:
-            Path(path).write_text(report_page(report), encoding="utf-8")
+            write_whole(Path(path), report_page(report, leftovers).encode("utf-8"))
             results[REPORT] = path
         return results
 
@@ -127,9 +141,10 @@ def describe_report(report: EnvironmentReport) -> List[str]:
     return lines
 
 
-def report_page(report: EnvironmentReport) -> str:
-    """The report as one HTML page."""
-    paragraphs = "".join(f"<p>{html.escape(line)}</p>" for line in describe_report(report))
+def report_page(report: EnvironmentReport, leftovers: Sequence[str] = ()) -> str:
+    """The report as one HTML page, with lines on what is left over."""
+    lines = (*describe_report(report), *leftovers)
+    paragraphs = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
     rows = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{html.escape(version)}</td></tr>"
         for name, version in sorted(report.packages.items())
@@ -152,6 +167,8 @@ def _run_action(action: str, feedback: QgsProcessingFeedback) -> EnvironmentRepo
     if action == REMOVE:
         freed = remove_environment()
         feedback.pushInfo(f"Removed: {freed / 1e6:.0f} MB are free again.")
+    if action == CLEAN:
+        feedback.pushInfo(freed_in_words(clean()))
     return check_environment(chosen_python())
 
 

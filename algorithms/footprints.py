@@ -32,15 +32,25 @@ def footprint_fields() -> QgsFields:
 
 
 def read_footprints(path: Path) -> Iterator[QgsFeature]:
-    """A feature for each footprint in the GeoJSON file at ``path``, MultiPolygons in EPSG:4326."""
+    """A feature for each footprint in the worker's file, MultiPolygons in EPSG:4326.
+
+    The worker writes one a line: 10,000 with their items would take QGIS a gigabyte at once.
+    """
     fields = footprint_fields()
-    for footprint in json.loads(path.read_text(encoding="utf-8"))["features"]:
-        feature = QgsFeature(fields)
-        for name, kind in FIELD_TYPES.items():
-            feature[name] = _attribute(footprint["properties"].get(name), kind)
-        if footprint["geometry"]:
-            feature.setGeometry(_multi_polygon(footprint["geometry"]))
-        yield feature
+    with path.open(encoding="utf-8") as lines:
+        next(lines)
+        for line in lines:
+            if not line.startswith("]"):
+                yield _feature(json.loads(line.rstrip().rstrip(",")), fields)
+
+
+def _feature(footprint: Dict[str, Any], fields: QgsFields) -> QgsFeature:
+    feature = QgsFeature(fields)
+    for name, kind in FIELD_TYPES.items():
+        feature[name] = _attribute(footprint["properties"].get(name), kind)
+    if footprint["geometry"]:
+        feature.setGeometry(_multi_polygon(footprint["geometry"]))
+    return feature
 
 
 def _attribute(value: Any, kind: int) -> Any:

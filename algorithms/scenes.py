@@ -12,7 +12,6 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Dict, Iterator, List, Tuple
 
 from qgis.core import (
@@ -23,7 +22,7 @@ from qgis.core import (
 )
 
 from ..core.bridge.errors import InvalidRequestError
-from ..core.bridge.home import jobs_folder
+from ..core.bridge.job_folders import job_folder
 from .parameters import SCENES
 
 ITEM_FIELD = "item"
@@ -65,9 +64,8 @@ class ChosenScenes:
             yield self.path
             return
         items = _pick_items(self.path, self.ids) if self.ids else _parse_items(self.items)
-        jobs_folder().mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="scenes-", dir=str(jobs_folder())) as folder:
-            path = Path(folder) / "scenes.json"
+        with job_folder("scenes") as folder:
+            path = folder / "scenes.json"
             content = {"type": "FeatureCollection", "features": items}
             path.write_text(json.dumps(content), encoding="utf-8")
             yield str(path)

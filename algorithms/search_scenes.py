@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -19,7 +18,7 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
-from ..core.bridge.home import jobs_folder
+from ..core.bridge.job_folders import job_folder
 from ..core.bridge.request import SearchScenesRequest
 from .area import DEFAULT_CRS, DrawnArea, check_area, read_area
 from .authentication import auth_parameter
@@ -160,12 +159,11 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
     ) -> Dict[str, Any]:
         """Let the worker search, and put what it found in the outputs."""
         items = self.parameterAsFileOutput(parameters, OUTPUT_ITEMS, context)
-        jobs_folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="search-", dir=str(jobs_folder())) as folder:
-            footprints = Path(folder) / "footprints.geojson"
+        with job_folder("search") as folder:
+            footprints = folder / "footprints.geojson"
             request = replace(
                 self._request,
-                items=str(Path(items).absolute()) if items else str(Path(folder) / "items.json"),
+                items=str(Path(items).absolute()) if items else str(folder / "items.json"),
                 footprints=str(footprints),
             )
             values = self.run_search(request, self._area.merged(), self._scenes, feedback)

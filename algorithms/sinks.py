@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import uuid
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -62,6 +63,7 @@ class OutputWriter:
         self._context = context
         self._feedback = feedback
         self._files: List[Path] = []
+        self._former: List[Tuple[Path, Path]] = []
 
     def is_wanted(self, name: str) -> bool:
         """Whether the optional layer ``name`` is to be made."""
@@ -77,14 +79,23 @@ class OutputWriter:
 
     @contextmanager
     def whole(self, *files: str) -> Iterator[None]:
-        """Remove ``files`` and what was written since if the block fails."""
+        """Remove ``files`` and what was written since if the block fails.
+
+        Layers that were there before are then there again.
+        """
         self._files = [Path(file) for file in files if file]
         try:
             yield
         except BaseException:
             for path in self._files:
                 _remove(path)
+            for place, kept in self._former:
+                with contextlib.suppress(OSError):
+                    kept.replace(place)
             raise
+        for _, kept in self._former:
+            with contextlib.suppress(OSError):
+                kept.unlink()
 
     def write(
         self,
@@ -100,6 +111,10 @@ class OutputWriter:
             OutputError: it cannot be made or filled.
             CancelledError: the user stopped the run.
         """
+        path = destination_file(self._parameters[name])
+        if path is not None:
+            # QGIS would remove what is there before it has anything else.
+            self._former += _keep_aside(path)
         sink, layer = self._algorithm.parameterAsSink(
             self._parameters,
             name,
@@ -110,7 +125,6 @@ class OutputWriter:
         )
         if sink is None:
             raise OutputError(self._algorithm.invalidSinkError(self._parameters, name))
-        path = destination_file(self._parameters[name])
         if path is not None:
             self._files.append(path)
         cancelled, problem = False, ""
@@ -137,10 +151,30 @@ def _reason(problem: str, path: Optional[Path]) -> str:
 
 
 def _remove(path: Path) -> None:
-    """Remove an output that is not whole, with the files that its format puts beside it."""
-    names = {path.name + ending for ending in ("", *BESIDE)}
-    if path.suffix.lower() == ".shp":
-        names |= {path.stem + ending for ending in BESIDE_SHAPEFILE}
-    for name in names:
+    """Remove an output that is not whole."""
+    for file in _files_of(path):
         with contextlib.suppress(OSError):
-            path.with_name(name).unlink()
+            file.unlink()
+
+
+def _keep_aside(path: Path) -> List[Tuple[Path, Path]]:
+    """Give a former output other names; its files' places, and where they are meanwhile.
+
+    A file that another program uses stays where it is, on Windows, and QGIS tells of it.
+    """
+    token = uuid.uuid4().hex[:8]
+    moved = []
+    for file in _files_of(path):
+        kept = file.with_name(f".{file.name}.{token}.former")
+        with contextlib.suppress(OSError):
+            file.rename(kept)
+            moved.append((file, kept))
+    return moved
+
+
+def _files_of(path: Path) -> List[Path]:
+    """An output and the files that its format puts beside it."""
+    names = [path.name + ending for ending in ("", *BESIDE)]
+    if path.suffix.lower() == ".shp":
+        names += [path.stem + ending for ending in BESIDE_SHAPEFILE]
+    return [path.with_name(name) for name in names]

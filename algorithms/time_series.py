@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
@@ -14,8 +13,8 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
-from ..core.bridge.home import jobs_folder
 from ..core.bridge.indices import check_layers, read_layers, split_entries
+from ..core.bridge.job_folders import job_folder
 from ..core.bridge.profiles import find_profile
 from ..core.bridge.request import TimeSeriesRequest
 from ..core.bridge.series_recipe import SeriesRecipe, check_series_recipe
@@ -168,10 +167,9 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
             return {SITE_COUNT: values[SITE_COUNT]}
         writer = OutputWriter(self, parameters, context, feedback)
         charts = {name: writer.file(name) for name in (OUTPUT_CHART, OUTPUT_CHART_IMAGE)}
-        jobs_folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="series-", dir=str(jobs_folder())) as folder:
+        with job_folder("series") as folder:
             tables = {
-                name: Path(folder) / f"{name.lower()}.csv"
+                name: folder / f"{name.lower()}.csv"
                 for name in (OUTPUT, OUTPUT_OBSERVATIONS, OUTPUT_SITES)
                 if writer.is_wanted(name)
             }

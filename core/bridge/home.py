@@ -35,6 +35,16 @@ def jobs_folder() -> Path:
     return fairweather_home() / "jobs"
 
 
+def unfinished_folder() -> Path:
+    """Where the finished blocks of composites are kept until all are, one folder a composite."""
+    return fairweather_home() / "unfinished"
+
+
+def cache_folder() -> Path:
+    """What libraries keep to start sooner; it may be removed at any time."""
+    return fairweather_home() / "cache"
+
+
 def worker_log_file() -> Path:
     """What the last worker that failed unexpectedly wrote to stderr, kept for a bug report."""
     return fairweather_home() / "worker.log"

@@ -8,11 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import shutil
 import signal
 import subprocess  # nosec B404: the worker is a child process, started without a shell
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -37,8 +35,10 @@ from .events import (
     Result,
     event_from_line,
 )
-from .home import fairweather_home, jobs_folder, worker_log_file
+from .home import fairweather_home, worker_log_file
+from .job_folders import job_folder
 from .part_files import remove_parts
+from .plain_text import plain_line
 from .request import Request, output_files, request_to_json
 
 LAUNCH_SCRIPT = Path(__file__).resolve().parent.parent / "launch.py"
@@ -53,6 +53,10 @@ OUT_OF_MEMORY = (
     "The worker ran out of memory, or was killed because the machine did; "
     "lower MEMORY, close other programs, or choose a smaller area or a coarser resolution."
 )
+
+# An update removes the plugin's folder and unpacks the new one, or stops in between.
+PLUGIN_CHANGED_SIGNS = ("No module named 'fairweather_", "cannot import name", "can't open file")
+PLUGIN_CHANGED = "The plugin was replaced or removed while QGIS ran; restart QGIS, and run again."
 
 
 def run_job(
@@ -78,11 +82,11 @@ def run_job(
         WorkerError: the worker died, or what it sent is no event.
         FairweatherError: the one with which the job failed.
     """
-    scratch = _make_scratch_folder()
-    try:
+    if not launch_script.is_file():
+        raise WorkerError(PLUGIN_CHANGED)
+    with job_folder() as scratch:
         request_file = scratch / "request.json"
-        # A lone surrogate (a file name in another encoding) becomes JSON's own escape for it.
-        request_file.write_bytes(request_to_json(request).encode("utf-8", "backslashreplace"))
+        _write_request(request, request_file)
         arguments = [str(python), "-I", "-X", "utf8", str(launch_script), "worker"]
         arguments += [str(request_file), "--scratch", str(scratch), "--watch-stdin"]
         arguments += ["--read-credentials"] if credentials else []
@@ -93,21 +97,18 @@ def run_job(
             return _follow(worker, on_event, is_cancelled)
         finally:
             worker.kill()
-    finally:
-        for target in output_files(request):
-            remove_parts(target, scratch)
-        shutil.rmtree(scratch, ignore_errors=True)
+            for target in output_files(request):
+                remove_parts(target, scratch)
 
 
-def _make_scratch_folder() -> Path:
-    folder = jobs_folder()
+def _write_request(request: Request, path: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="job-", dir=folder))
+        # A lone surrogate (a file name in another encoding) becomes JSON's own escape for it.
+        path.write_bytes(request_to_json(request).encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise OutputError(
-            f"The folder for unfinished jobs, {folder}, cannot be written "
-            f"({error.strerror}); set FAIRWEATHER_HOME to a folder that can."
+            f"The folder for unfinished jobs, {path.parent.parent}, cannot be written "
+            f"({error.strerror}); make room there, or set FAIRWEATHER_HOME to another folder."
         ) from error
 
 
@@ -152,7 +153,7 @@ def _save_log(text: str) -> Optional[Path]:
     """Keep the worker's stderr for a bug report; a failure to do so must hide no error."""
     path = worker_log_file()
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text("\n".join(map(plain_line, text.splitlines())), encoding="utf-8")
     except OSError:
         return None
     return path
@@ -248,6 +249,8 @@ class _Worker:
             sign in tail[-2000:] for sign in OUT_OF_MEMORY_SIGNS
         ):
             return WorkerError(OUT_OF_MEMORY)
+        if any(sign in last_line for sign in PLUGIN_CHANGED_SIGNS):
+            return WorkerError(PLUGIN_CHANGED)
         if last_line.startswith("ModuleNotFoundError"):
             return EnvironmentNotReadyError(
                 f"The environment lacks a package ({last_line}); "

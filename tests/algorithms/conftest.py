@@ -201,8 +201,9 @@ class FakeWorker:
             }
             for item in self._items
         ]
-        content = {"type": "FeatureCollection", "features": features}
-        Path(request.footprints).write_text(json.dumps(content))
+        lines = ",\n".join(map(json.dumps, features))
+        content = f'{{"type": "FeatureCollection", "features": [\n{lines}\n]}}\n'
+        Path(request.footprints).write_text(content)
 
 
 OBSERVED = "2024-02-29T10:07:53Z"

@@ -51,3 +51,26 @@ def test_two_outputs_in_one_file(run, fake_worker, tmp_path, algorithm):
     with pytest.raises(QgsProcessingException, match=f"OUTPUT and {second} are both"):
         run(algorithm, EXTENT=EXTENT, OUTPUT=path, **{second: path})
     assert fake_worker.requests == []
+
+
+def test_a_former_layer_is_there_again_where_a_new_one_cannot_be_written(
+    run, fake_worker, tmp_path, small_files
+):
+    from qgis.core import QgsProcessingException
+
+    names = ("footprints.gpkg", "footprints.gpkg-wal")
+    for name in names:
+        (tmp_path / name).write_bytes(b"former " + name.encode())
+    with pytest.raises(QgsProcessingException, match=r"OUTPUT: it cannot be written"):
+        run("searchscenes", EXTENT=EXTENT, OUTPUT=str(tmp_path / "footprints.gpkg"))
+    for name in names:
+        assert (tmp_path / name).read_bytes() == b"former " + name.encode()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
+def test_a_former_layer_is_replaced(run, fake_worker, tmp_path):
+    path = tmp_path / "footprints.gpkg"
+    for _ in range(2):
+        run("searchscenes", EXTENT=EXTENT, OUTPUT=str(path))
+        assert path.read_bytes().startswith(b"SQLite format 3")
+        assert [entry.name for entry in tmp_path.iterdir()] == ["footprints.gpkg"]

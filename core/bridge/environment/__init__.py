@@ -3,6 +3,7 @@
 Everything here runs in QGIS's own Python, with the standard library only.
 """
 
+from .cleaning import clean, freed_in_words, leftovers_in_words, list_leftovers
 from .environments import (
     check_environment,
     check_worker_python,
@@ -16,7 +17,11 @@ __all__ = [
     "EnvironmentReport",
     "check_environment",
     "check_worker_python",
+    "clean",
     "create_environment",
     "find_worker_python",
+    "freed_in_words",
+    "leftovers_in_words",
+    "list_leftovers",
     "remove_environment",
 ]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import pkgutil
 import subprocess  # nosec B404: pip and uv are programs
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Deque, Dict, List, Optional
 
 from ..errors import CancelledError, EnvironmentNotReadyError
 from .interpreter import BaseInterpreter
 
-SUPERVISOR = Path(__file__).resolve().parent / "supervisor.py"
 POLL_SECONDS = 0.1
 KILL_SECONDS = 1.0
 KEPT_LINES = 400
@@ -33,6 +33,10 @@ class Outcome:
         return self.exit_code == 0
 
 
+def _read_supervisor() -> str:
+    return (pkgutil.get_data(__name__, "supervisor.py") or b"").decode("utf-8")
+
+
 @dataclass(frozen=True)
 class CommandRunner:
     """Runs commands in ``folder``, under the supervisor, which ``base`` runs."""
@@ -40,6 +44,8 @@ class CommandRunner:
     base: BaseInterpreter
     folder: Path
     is_cancelled: Callable[[], bool]
+    # Read once: an update may remove the plugin's folder between two commands.
+    supervisor: str = field(default_factory=_read_supervisor, repr=False)
 
     def run(
         self,
@@ -73,7 +79,7 @@ class CommandRunner:
         variables = {**self.base.environment(), **environment}
         try:
             return subprocess.Popen(  # nosec B603: a Python of this machine, arguments of our own
-                self.base.command(str(SUPERVISOR), *command),
+                self.base.command("-c", self.supervisor, *command),
                 cwd=self.folder,
                 env=variables,
                 stdin=subprocess.PIPE,

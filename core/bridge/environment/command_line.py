@@ -1,4 +1,4 @@
-"""``python core/launch.py environment check|create|remove``: the environment without QGIS."""
+"""``python core/launch.py environment check|create|remove|clean``: the environment without QGIS."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import sys
 from typing import List
 
 from ..errors import FairweatherError
+from .cleaning import clean, freed_in_words, leftovers_in_words, list_leftovers
 from .environments import check_environment, create_environment, remove_environment
 from .report import EnvironmentReport
 
 
 def main(arguments: List[str]) -> int:
-    """Run one action; 0 is returned where the environment is ready (or removed), else 1."""
+    """Run one action; 0 is returned where the environment is ready (removed, cleaned), else 1."""
     parser = argparse.ArgumentParser(prog="launch.py environment", description=__doc__)
-    parser.add_argument("action", choices=("check", "create", "remove"))
+    parser.add_argument("action", choices=("check", "create", "remove", "clean"))
     action = parser.parse_args(arguments).action
     try:
+        if action == "clean":
+            print(freed_in_words(clean()))
+            _print_leftovers()
+            return 0
         if action == "remove":
             print(f"{remove_environment() / 1e6:.0f} MB freed")
             return 0
@@ -28,6 +33,7 @@ def main(arguments: List[str]) -> int:
         print("Cancelled; nothing half-made stays behind.", file=sys.stderr)
         return 130
     _print_report(report)
+    _print_leftovers()
     return 0 if report.ready else 1
 
 
@@ -45,3 +51,8 @@ def _print_report(report: EnvironmentReport) -> None:
     if report.python:
         print(f"{report.kind} environment, Python {report.python_version}: {report.python}")
         print(f"{len(report.packages)} packages, {report.size / 1e6:.0f} MB")
+
+
+def _print_leftovers() -> None:
+    for line in leftovers_in_words(list_leftovers()):
+        print(line)

@@ -13,10 +13,10 @@ from typing import Callable, List, Optional, Tuple
 
 from ..clean_environment import clean_environment
 from ..errors import EnvironmentNotReadyError
+from ..folder_size import folder_size
 from ..home import environments_folder
 from .command import CommandRunner
 from .failures import NO_DISK_SPACE
-from .folder_size import folder_size
 from .installer import Installer
 from .interpreter import BaseInterpreter, find_base_interpreter
 from .layout import environment_python
@@ -123,13 +123,29 @@ def create_environment(
         ):
             report = check_environment(chosen)
             if not report.ready:
+                _remove_half_made(home)
                 folder = home / _environment_name(lock, base)
                 _make(folder, lock, base, progress, is_cancelled)
                 report = check_environment(chosen)
+                if not report.ready:
+                    remove_folder(folder, quietly=True)
+                    raise EnvironmentNotReadyError(
+                        "The environment, or the plugin, was changed while it was made "
+                        f"({_first_of(report.problems)}); make it once more."
+                    )
     except OSError as error:
         raise EnvironmentNotReadyError(_why_not_written(home, error)) from error
     progress(100.0, f"The environment is ready: {report.size / 1e6:.0f} MB in {home}")
     return report
+
+
+def old_environments() -> List[Path]:
+    """The folders of environments of other versions, and of those that were not made to the end."""
+    home = environments_folder()
+    if not home.is_dir():
+        return []
+    whole = _whole_environment(read_lock())
+    return [folder for folder in _managed_folders(home) if not whole or folder != whole[0]]
 
 
 def remove_environment() -> int:
@@ -146,7 +162,7 @@ def remove_environment() -> int:
         for folder in _managed_folders(home):
             size = folder_size(folder)
             try:
-                _remove(folder)
+                remove_folder(folder)
             except OSError as error:
                 raise EnvironmentNotReadyError(
                     f"The environment in {folder} cannot be removed ({error.strerror}); end the "
@@ -168,6 +184,13 @@ def _environment_name(lock: Lock, base: BaseInterpreter) -> str:
 
 def _managed_folders(home: Path) -> List[Path]:
     return sorted(path for path in home.iterdir() if _MANAGED_NAME.fullmatch(path.name))
+
+
+def _remove_half_made(home: Path) -> None:
+    """Nobody else makes one now: those without a marker are of processes that were killed."""
+    for folder in _managed_folders(home):
+        if read_marker(folder) is None:
+            remove_folder(folder, quietly=True)
 
 
 def _whole_environment(lock: Lock) -> Optional[Tuple[Path, Marker]]:
@@ -220,22 +243,22 @@ def _make(
     progress: Callable[[float, str], None],
     is_cancelled: Callable[[], bool],
 ) -> None:
-    _remove(folder)
+    remove_folder(folder)
     work = folder / "work"
-    work.mkdir(parents=True)
     try:
+        work.mkdir(parents=True)
         runner = CommandRunner(base, work, is_cancelled)
         Installer(folder, work, lock, base, runner, progress).install()
         progress(95.0, "Writing down what was installed")
-        _remove(work)
+        remove_folder(work)
         write_manifest(folder, lock.digest, base.version_text, base.executable)
     except BaseException:
-        _remove(folder, quietly=True)
+        remove_folder(folder, quietly=True)
         raise
 
 
-def _remove(folder: Path, quietly: bool = False) -> None:
-    """Remove a folder: out of use at once, then file by file.
+def remove_folder(folder: Path, quietly: bool = False) -> None:
+    """Remove an environment: out of use at once, then file by file.
 
     On Windows a virus scanner may hold a new file for a moment, so it is tried again.
     """

@@ -14,9 +14,9 @@ from typing import Callable, Dict, List
 
 from ..clean_environment import clean_environment
 from ..errors import EnvironmentNotReadyError
+from ..folder_size import folder_size
 from .command import CommandRunner, Outcome
 from .failures import recognise_failure
-from .folder_size import folder_size
 from .interpreter import OWN_PYTHON_HINT, BaseInterpreter
 from .layout import environment_program, environment_python, site_packages
 from .lock import Lock
@@ -96,7 +96,9 @@ class Installer:
         if not Path(uv).is_file():
             return False
         self.progress(PACKAGES_START, "Downloading and installing packages")
-        sync = ["sync", *HASHED_WHEELS, str(self.lock.path)]
+        requirements = self.work / "requirements.txt"
+        requirements.write_text("".join(self.lock.requirements), encoding="utf-8")
+        sync = ["sync", *HASHED_WHEELS, str(requirements)]
         return self._succeeded(self._uv(uv, settings, sync, self._watch_growth()))
 
     def _uv(

@@ -38,7 +38,6 @@ class Lock:
     Python. ``sizes`` are by platform (see ``platform_name``).
     """
 
-    path: Path
     requirements: Tuple[str, ...]
     versions: Dict[str, FrozenSet[str]]
     sizes: Dict[str, InstallSize]
@@ -81,7 +80,7 @@ def read_lock(path: Path = LOCK_FILE) -> Lock:
         pinned = _PINNED.match(text)
         if pinned:
             versions[pinned[1]] = versions.get(pinned[1], frozenset()) | {pinned[2]}
-    return Lock(path, tuple(requirements), versions, sizes)
+    return Lock(tuple(requirements), versions, sizes)
 
 
 def read_direct_dependencies(path: Path = DIRECT_FILE) -> Tuple[str, ...]:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from ..part_files import write_whole
 from .layout import site_packages
 
 MANIFEST_FILE = "manifest.json"
@@ -42,10 +43,10 @@ def write_manifest(folder: Path, lock: str, python_version: str, base: Path) -> 
     files: Dict[str, Tuple[int, int, str]] = {}
     for name, status in _files(folder):
         files[name] = (status.st_size, status.st_mtime_ns, owners.get(_source_of(name), ""))
-    _write_whole(folder / MANIFEST_FILE, files)
+    _write_json(folder / MANIFEST_FILE, files)
     size = sum(entry[0] for entry in files.values())
     marker = Marker(lock, python_version, str(base), packages, size)
-    _write_whole(folder / MARKER_FILE, {"format": FORMAT, **asdict(marker)})
+    _write_json(folder / MARKER_FILE, {"format": FORMAT, **asdict(marker)})
     return marker
 
 
@@ -129,10 +130,5 @@ def _source_of(name: str) -> str:
     return f"{folder}{file.split('.')[0]}.py" if marker and file.endswith(".pyc") else name
 
 
-def _write_whole(path: Path, content: Dict[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as stream:
-        json.dump(content, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+def _write_json(path: Path, content: Dict[str, Any]) -> None:
+    write_whole(path, json.dumps(content).encode("ascii"))

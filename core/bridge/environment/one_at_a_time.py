@@ -1,22 +1,14 @@
-"""Only one process makes or removes environments at a time; the operating system keeps watch.
-
-The lock ends with the process that holds it, however that ends, so it is never stale.
-"""
+"""Only one process makes or removes environments at a time; the operating system keeps watch."""
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Callable, Iterator
+from typing import Callable, Iterator, Optional
 
 from ..errors import CancelledError, EnvironmentNotReadyError
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from ..file_lock import FileLock, NoLocksError, try_lock
 
 LOCK_NAME = ".lock"
 POLL_SECONDS = 0.2
@@ -35,41 +27,33 @@ def one_at_a_time(
         EnvironmentNotReadyError: the disk knows no locks.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK_NAME).open("a+b") as stream:
-        told = False
-        while not _try_lock(stream):
-            if is_cancelled():
-                raise CancelledError("Waiting for another QGIS was cancelled.")
-            if not told:
-                on_wait()
-                told = True
-            time.sleep(POLL_SECONDS)
-        try:
-            yield
-        finally:
-            _unlock(stream)
-
-
-def _try_lock(stream: IO[bytes]) -> bool:
+    told = False
+    while True:
+        lock = try_environments_lock(folder)
+        if lock is not None:
+            break
+        if is_cancelled():
+            raise CancelledError("Waiting for another QGIS was cancelled.")
+        if not told:
+            on_wait()
+            told = True
+        time.sleep(POLL_SECONDS)
     try:
-        if sys.platform == "win32":
-            stream.seek(0)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError as error:
+        yield
+    finally:
+        lock.release()
+
+
+def try_environments_lock(folder: Path) -> Optional[FileLock]:
+    """The right to work in ``folder``, or None while another process has it.
+
+    Raises:
+        EnvironmentNotReadyError: the disk knows no locks.
+    """
+    try:
+        return try_lock(folder / LOCK_NAME)
+    except NoLocksError as error:
         raise EnvironmentNotReadyError(
             f"The disk of FAIRWEATHER_HOME cannot lock files ({error.strerror}); set "
             f"FAIRWEATHER_HOME to a folder on a disk of this computer."
         ) from error
-    return True
-
-
-def _unlock(stream: IO[bytes]) -> None:
-    if sys.platform == "win32":
-        stream.seek(0)
-        msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
-    else:
-        fcntl.flock(stream, fcntl.LOCK_UN)

@@ -1,8 +1,8 @@
 """Run a command that must not outlive whoever asked for it.
 
-``python supervisor.py COMMAND …`` runs the command with this process's streams and ends with its
+``python -c THIS COMMAND …`` runs the command with this process's streams and ends with its
 exit code. When standard input ends, because the one at its other end cancelled or died, the
-command and everything it started is killed. Standalone: it is run by its path.
+command and everything it started is killed. Standalone: it is run as a text.
 """
 
 from __future__ import annotations

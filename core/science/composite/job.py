@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...bridge.credentials import Credentials
 from ...bridge.errors import OutputError
+from ...bridge.leftovers import remove_unfinished
 from ...bridge.request import CompositeRequest
 from ..access.access import open_access
 from ..cluster.choice import chosen_cluster
@@ -19,12 +20,15 @@ from ..provenance import provenance_tags
 from ..reporter import Reporter, StageProgress
 from ..whole_file import check_target, whole_file
 from .coverage import clear_day_warnings
+from .finished_blocks import FinishedBlocks, raster_bytes
 from .inputs import CompositeInputs, prepare_composite
 from .output_raster import OutputRaster, RasterBand, RasterLayout
 from .plan import CompositePlan
 from .report import write_composite_report
-from .run import RunStatistics, run_composite_blocks
+from .run import run_composite_blocks
+from .run_key import run_key
 from .summary import WarningsKept, summarise_composite
+from .tally import RunStatistics
 
 if TYPE_CHECKING:
     from ..cluster.task_window import Cluster
@@ -50,11 +54,12 @@ def run_composite(
         inputs = prepare_composite(request, kept, readers)
         if request.dry_run:
             return _tell_only(inputs, kept, scratch)
-        with whole_file(Path(request.output), scratch) as part:
+        # Until the file has its name, the next run may need the blocks.
+        with FinishedBlocks(kept) as finished, whole_file(Path(request.output), scratch) as part:
             if request.report:
                 check_target(Path(request.report), scratch)
             statistics = _stream_blocks(
-                inputs, kept, scratch, part, readers=readers, cluster=cluster
+                inputs, kept, scratch, part, readers=readers, cluster=cluster, finished=finished
             )
             for sentence in losses_in_words(statistics.lost, "block"):
                 kept.warning(sentence)
@@ -103,6 +108,7 @@ def _stream_blocks(
     *,
     readers: Readers,
     cluster: Cluster | None,
+    finished: FinishedBlocks,
 ) -> RunStatistics:
     plan, request = inputs.plan, inputs.request
     layout = RasterLayout(
@@ -114,22 +120,24 @@ def _stream_blocks(
         dtype=request.dtype,
         count_band=request.count_band,
     )
-    _check_room(layout, scratch)
+    finished.open(run_key(plan, layout), layout, _title(request))
+    _check_room(layout, scratch, finished)
     tags = provenance_tags(request, inputs.profile, plan.scenes)
     progress = StageProgress(reporter, 10, 95, plan.block_count, "Reading and reducing", "blocks")
     with OutputRaster(scratch / "composite.tiles", layout, tags) as raster:
         if cluster is None:
-            statistics = run_composite_blocks(plan, raster, readers, progress)
+            statistics = run_composite_blocks(plan, raster, readers, progress, finished)
         else:
             from .on_cluster import run_composite_on_cluster  # noqa: PLC0415
 
             statistics = run_composite_on_cluster(
-                plan, raster, cluster, progress, readers.access.rules
+                plan, raster, cluster, progress, readers.access.rules, finished=finished
             )
         statistics = _with_unreadable(statistics, plan)
         if statistics.lost:
             raster.add_tags({"FAIRWEATHER_SKIPPED": losses_as_json(statistics.lost)})
         reporter.progress(95, "Writing the Cloud Optimized GeoTIFF")
+        finished.leave_room(target.parent, raster.stored_bytes)
         raster.save(target)
     if raster.clamped_values:
         reporter.warning(
@@ -145,16 +153,28 @@ def _with_unreadable(statistics: RunStatistics, plan: CompositePlan) -> RunStati
     return replace(statistics, lost=before + statistics.lost)
 
 
-def _check_room(layout: RasterLayout, scratch: Path) -> None:
-    """Refuse at once what cannot be finished.
+def _title(request: CompositeRequest) -> dict[str, str]:
+    """What the run is, for who looks through unfinished ones."""
+    search = request.search
+    return {
+        "bands": ", ".join(request.bands),
+        "dates": f"{search.start} to {search.end}",
+        "output": Path(request.output).name,
+    }
+
+
+def _check_room(layout: RasterLayout, scratch: Path, finished: FinishedBlocks) -> None:
+    """Refuse at once what cannot be finished, even with no finished blocks of any run in the way.
 
     Compressed tiles with their overviews take up to what the pixels alone take uncompressed.
     """
-    height, width = layout.geobox.shape
-    bytes_by_value = 2 if layout.dtype == "int16" else 4
-    needed = height * width * (len(layout.bands) + layout.count_band) * bytes_by_value
+    needed = raster_bytes(layout)
+    for make_room in (remove_unfinished, finished.discard):
+        if shutil.disk_usage(scratch).free < needed:
+            make_room()
     free = shutil.disk_usage(scratch).free
     if needed > free:
+        height, width = layout.geobox.shape
         raise OutputError(
             f"The composite of {width:,} × {height:,} pixels needs {needed / 1e6:,.0f} MB of room "
             f"in {scratch.parent} and {free / 1e6:,.0f} MB are free; make room, set "

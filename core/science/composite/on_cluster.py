@@ -13,9 +13,11 @@ from ..cluster.task_window import Cluster
 from ..cluster.worker_tools import Work, WorkerTools
 from ..reporter import StageProgress
 from .block import Block, Recipe, compose_block
+from .finished_blocks import FinishedBlocks
 from .output_raster import EncodedBlock, OutputRaster, RasterLayout, encode_block
 from .plan import CompositePlan
-from .run import BlockCounts, RunStatistics, Tally, count_pixels
+from .run import BlockSink
+from .tally import BlockCounts, RunStatistics, count_pixels
 
 
 def run_composite_on_cluster(
@@ -24,24 +26,25 @@ def run_composite_on_cluster(
     cluster: Cluster,
     progress: StageProgress,
     access: AccessRules,
+    *,
+    finished: FinishedBlocks,
 ) -> RunStatistics:
     """Compute every block of the plan by a task of the cluster, and write it here.
 
-    Never more finished blocks are in this process than it has processors, and one.
+    Blocks in ``finished`` are not computed again. Never more that are done are in this process
+    than it has processors, and one.
 
     Raises:
         ReadError: a file cannot be read.
         OutputError: a block cannot be written.
         ClusterError: the cluster was lost.
     """
-    tally = Tally()
+    sink = BlockSink(raster, progress, finished)
 
     def store(block: Block, encoded: EncodedBlock, counts: BlockCounts) -> None:
         for loss in counts.losses:
             check_is_shared(loss.file, loss.reason)
-        raster.put(block, encoded)
-        tally.add(counts)
-        progress.advance()
+        sink.put(block, encoded, counts)
 
     work = Work(
         compute=partial(_finish_block, recipe=plan.recipe, layout=raster.layout),
@@ -49,15 +52,16 @@ def run_composite_on_cluster(
         access=access,
     )
     processors = os.cpu_count() or 1
+    blocks = sink.take_up(plan.blocks(), processors)
     with ThreadPoolExecutor(processors, thread_name_prefix="write") as threads:
         writing: set[Future[None]] = set()
-        for block, (encoded, counts) in cluster.compute(work, plan.blocks()):
+        for block, (encoded, counts) in cluster.compute(work, blocks):
             writing.add(threads.submit(store, block, encoded, counts))
             if len(writing) == processors:
                 done, writing = wait(writing, return_when=FIRST_COMPLETED)
                 _raise_errors(done)
         _raise_errors(writing)
-    return tally.statistics()
+    return sink.tally.statistics()
 
 
 def _finish_block(

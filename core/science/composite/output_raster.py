@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from ...bridge.errors import OutputError
+from ..whole_file import write_error
 from .block import Block, BlockComposite
 from .cog.assembly import assemble_cog
 from .cog.pixels import FLOATING_POINT_DIFFERENCES, HORIZONTAL_DIFFERENCES, compress
@@ -119,7 +120,8 @@ class OutputRaster:
         self._levels = levels_of(height, width)
         self._statistics = BandStatistics(bands, height * width, layout.nodata)
         self._pyramid = TilePyramid(self._levels, layout.nodata, self._take)
-        with _errors_in_words():
+        self._scratch = scratch
+        with self._scratch_errors_in_words():
             self._store = TileStore(scratch, self._levels, bands)
 
     def __enter__(self) -> OutputRaster:
@@ -149,8 +151,13 @@ class OutputRaster:
         """
         with self._lock:
             self.clamped_values += encoded.clamped_values
-        with _errors_in_words():
+        with self._scratch_errors_in_words():
             self._pyramid.put(block.rows, block.columns, encoded.pixels)
+
+    @property
+    def stored_bytes(self) -> int:
+        """What the tiles take that are complete."""
+        return self._store.size
 
     def add_tags(self, tags: Mapping[str, str]) -> None:
         """More metadata of the file, which was not known before its blocks."""
@@ -164,10 +171,17 @@ class OutputRaster:
         Raises:
             OutputError: the disk is full or failed.
         """
-        with _errors_in_words():
+        with _errors_in_words(target, "The composite"):
             self._pyramid.complete()
             template = _full_resolution_tags(self.layout, self._tags, self._statistics.tags())
             assemble_cog(target, template, self._levels, self._store)
+
+    def _scratch_errors_in_words(self) -> AbstractContextManager[None]:
+        return _errors_in_words(
+            self._scratch,
+            f"The composite's scratch file in {self._scratch.parent}",
+            "see to that disk, or set FAIRWEATHER_HOME to a folder on another one",
+        )
 
     def _take(self, tile: Tile, pixels: np.ndarray | None) -> None:
         if pixels is None:
@@ -236,11 +250,14 @@ def encode_block(composite: BlockComposite, layout: RasterLayout) -> EncodedBloc
 
 
 @contextmanager
-def _errors_in_words() -> Iterator[None]:
+def _errors_in_words(path: Path, name: str, advice: str = "") -> Iterator[None]:
     try:
         yield
     except (OSError, RasterioError) as error:
-        raise OutputError(
-            f"The composite cannot be written ({error}); see whether the disk is full, or choose "
-            "another folder."
-        ) from error
+        told = write_error(error, path, name, advice)
+        if told is None:
+            told = OutputError(
+                f"{name} cannot be written ({error}); see whether the disk is full, or choose "
+                "another folder."
+            )
+        raise told from error

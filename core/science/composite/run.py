@@ -2,134 +2,104 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
 from dask.base import compute
 from dask.delayed import delayed
 from dask.threaded import get as run_in_threads
 
 from ..imagery.files.gdal import limited_block_cache
-from ..imagery.losses import Loss, LossTally, LostFile
 from ..imagery.readers import Readers
 from ..reporter import StageProgress
-from .block import Block, BlockComposite, compose_block
-from .output_raster import OutputRaster
+from .block import Block, compose_block
+from .finished_blocks import FinishedBlocks
+from .output_raster import EncodedBlock, OutputRaster, encode_block
 from .plan import CompositePlan
 from .stack_memory import StackMemory
+from .tally import BlockCounts, RunStatistics, Tally, count_pixels
 
 
 @dataclass(frozen=True)
-class RunStatistics:
-    """What the finished blocks add up to.
+class BlockSink:
+    """Where finished blocks go, from any thread: into the raster, the sums, and for the next run.
 
-    ``area_pixels`` are the pixels in the area; ``covered_pixels`` those of them with at least one
-    clear day; ``clear_pixels`` the clear ones by day; ``pixels_by_clear_days`` how many pixels
-    have how many clear days; ``lost`` the files that could not be read.
+    ``finished`` has those of an earlier run, and is given those of this one.
     """
 
-    area_pixels: int
-    covered_pixels: int
-    clear_pixels: Mapping[date, int]
-    pixels_by_clear_days: Mapping[int, int]
-    lost: tuple[LostFile, ...] = ()
+    raster: OutputRaster
+    progress: StageProgress
+    finished: FinishedBlocks
+    tally: Tally = field(default_factory=Tally)
 
-    @property
-    def clear_percent(self) -> float:
-        """The share of the area's pixels that have a value, in percent."""
-        return 100.0 * self.covered_pixels / self.area_pixels if self.area_pixels else 0.0
-
-
-@dataclass(frozen=True)
-class BlockCounts:
-    """What the statistics take of a block, as in ``RunStatistics`` and ``BlockComposite``."""
-
-    clear_pixels: Mapping[date, int]
-    pixels_by_clear_days: Mapping[int, int]
-    days_asked: int
-    losses: tuple[Loss, ...]
-
-
-def count_pixels(composite: BlockComposite) -> BlockCounts:
-    """Count a finished block's pixels."""
-    pixels = np.bincount(composite.clear_days[composite.inside])
-    days = np.flatnonzero(pixels)
-    return BlockCounts(
-        composite.clear_pixels,
-        dict(zip(days.tolist(), pixels[days].tolist(), strict=True)),
-        composite.days_asked,
-        composite.losses,
-    )
-
-
-class Tally:
-    """Adds up blocks, from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._clear_pixels: Counter[date] = Counter()
-        self._clear_days: Counter[int] = Counter()
-        self._losses = LossTally()
-
-    def add(self, counts: BlockCounts) -> None:
-        """Add one block's counts.
+    def put(self, block: Block, encoded: EncodedBlock, counts: BlockCounts) -> None:
+        """Take in a block.
 
         Raises:
+            OutputError: it cannot be written.
             ReadError: a server was given up, and nothing of the block could be read.
         """
-        self._losses.add(counts.days_asked, counts.losses)
-        with self._lock:
-            self._clear_pixels.update(counts.clear_pixels)
-            self._clear_days.update(counts.pixels_by_clear_days)
+        self.raster.put(block, encoded)
+        self.tally.add(counts)
+        self.finished.keep(block, encoded, counts)
+        self.progress.advance()
 
-    def statistics(self) -> RunStatistics:
-        """The sums.
+    def take_up(self, blocks: Iterable[Block], at_once: int) -> list[Block]:
+        """Take in what an earlier run has finished, and return the blocks that are left."""
 
-        Raises:
-            ReadError: most days could not be read.
-        """
-        area = sum(self._clear_days.values())
-        return RunStatistics(
-            area_pixels=area,
-            covered_pixels=area - self._clear_days[0],
-            clear_pixels=dict(sorted(self._clear_pixels.items())),
-            pixels_by_clear_days=dict(sorted(self._clear_days.items())),
-            lost=self._losses.finish(),
-        )
+        def is_taken_up(block: Block) -> bool:
+            found = self.finished.find(block)
+            if found is None:
+                return False
+            encoded, counts = found
+            self.raster.put(block, encoded)
+            self.tally.add(counts)
+            self.progress.skip()
+            return True
+
+        blocks = list(blocks)
+        if self.finished.is_empty:
+            return blocks
+        with ThreadPoolExecutor(at_once, thread_name_prefix="take-up") as threads:
+            taken = list(threads.map(is_taken_up, blocks))
+        self.finished.tell_taken_up(sum(taken), len(blocks))
+        return [block for block, is_taken in zip(blocks, taken, strict=True) if not is_taken]
 
 
 def run_composite_blocks(
-    plan: CompositePlan, raster: OutputRaster, readers: Readers, progress: StageProgress
+    plan: CompositePlan,
+    raster: OutputRaster,
+    readers: Readers,
+    progress: StageProgress,
+    finished: FinishedBlocks | None = None,
 ) -> RunStatistics:
     """Compute every block of the plan on Dask's threaded scheduler and write it.
+
+    Blocks in ``finished`` are not computed again.
 
     Raises:
         ReadError: a file cannot be read and is not to be skipped, or too much cannot be read.
         OutputError: a block cannot be written.
     """
-    tally, memory = Tally(), StackMemory()
+    sink = BlockSink(raster, progress, finished or FinishedBlocks(progress.reporter))
+    memory = StackMemory()
 
     def store(block: Block) -> None:
         composite = compose_block(block, plan.recipe, readers, memory)
-        raster.write(block, composite)
-        tally.add(count_pixels(composite))
-        progress.advance()
+        sink.put(block, encode_block(composite, raster.layout), count_pixels(composite))
 
     # The block is bound, not passed: Dask would look through an argument for collections of its
     # own and make tasks of its parts. By these names it keeps neighbours, which share tiles,
     # together: names of its own are in no order.
     tasks = [
         delayed(partial(store, block), pure=False)(dask_key_name=f"block-{number:09}")
-        for number, block in enumerate(plan.blocks())
+        for number, block in enumerate(sink.take_up(plan.blocks(), plan.block_plan.at_once))
     ]
     with limited_block_cache():
         # Asked for by the name "threads", Dask would load its distributed half first.
         compute(  # type: ignore[no-untyped-call]
             *tasks, scheduler=run_in_threads, num_workers=plan.block_plan.at_once
         )
-    return tally.statistics()
+    return sink.tally.statistics()

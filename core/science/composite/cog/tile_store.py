@@ -32,6 +32,11 @@ class TileStore:
         self.sizes = [np.zeros(shape, np.uint32) for shape in shapes]
         self._file = path.open("w+b")
 
+    @property
+    def size(self) -> int:
+        """The bytes of all tiles."""
+        return self._end
+
     def append(self, tile: Tile, bands: Sequence[bytes]) -> None:
         """Add a tile."""
         with self._lock:

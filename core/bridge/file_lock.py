@@ -1,0 +1,67 @@
+"""Locks on files, watched over by the operating system.
+
+A lock ends with the process that holds it, however that ends, so it is never stale.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import IO, Optional
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+
+class NoLocksError(OSError):
+    """The disk knows no locks."""
+
+
+class FileLock:
+    """A lock that is held until it is released, or until this process ends."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def release(self) -> None:
+        """Let others have it; the file stays."""
+        self._stream.close()
+
+
+def try_lock(path: Path) -> Optional[FileLock]:
+    """The lock on the file at ``path``, which is made if need be; None where it is another's.
+
+    It is another's, too, where the file is removed meanwhile: whoever does that has the lock.
+
+    Raises:
+        NoLocksError: the disk knows no locks.
+        OSError: the file cannot be made.
+    """
+    stream = path.open("a+b")
+    try:
+        if _lock(stream) and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+            return FileLock(stream)
+    except FileNotFoundError:
+        pass
+    except BaseException:
+        stream.close()
+        raise
+    stream.close()
+    return None
+
+
+def _lock(stream: IO[bytes]) -> bool:
+    try:
+        if sys.platform == "win32":
+            stream.seek(0)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError as error:
+        raise NoLocksError(error.errno, error.strerror) from error
+    return True

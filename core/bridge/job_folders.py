@@ -1,0 +1,118 @@
+"""The folders in which running jobs keep their scratch files, and what killed jobs left there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Iterator, List, Optional, Tuple
+
+from .errors import OutputError
+from .file_lock import FileLock, NoLocksError
+from .home import jobs_folder
+from .owned_folders import claim, remove_unless_in_use
+from .part_files import remove_parts
+
+WORKER_LOCK = "worker.lock"
+NOTE = "job.json"
+TRIES = 20
+
+
+@dataclass(frozen=True)
+class JobNote:
+    """What a worker notes of its job: the files that it makes, and the interpreter it runs in."""
+
+    outputs: Tuple[Path, ...] = ()
+    python: Optional[Path] = None
+
+
+@contextmanager
+def job_folder(kind: str = "job") -> Iterator[Path]:
+    """A new folder for scratch files, removed on leaving, or later if this process is killed.
+
+    Raises:
+        OutputError: FAIRWEATHER_HOME cannot be written.
+    """
+    try:
+        folder, lock = _make(kind)
+    except OSError as error:
+        raise OutputError(
+            f"The folder for unfinished jobs, {jobs_folder()}, cannot be written "
+            f"({error.strerror}); set FAIRWEATHER_HOME to a folder that can."
+        ) from error
+    try:
+        yield folder
+    finally:
+        if lock is not None:
+            lock.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def join_job(folder: Path) -> Optional[FileLock]:
+    """Keep ``folder``, made by whoever started this worker, as long as this process lives.
+
+    None where that cannot be.
+    """
+    with contextlib.suppress(OSError):
+        return claim(folder, WORKER_LOCK)
+    return None
+
+
+def note_job(folder: Path, outputs: Iterable[Path], python: str) -> None:
+    """Write down what the worker of ``folder`` makes and what it runs in, for who cleans up."""
+    content = {"outputs": [str(path.absolute()) for path in outputs], "python": python}
+    (folder / NOTE).write_text(json.dumps(content), encoding="ascii")
+
+
+def read_job_note(folder: Path) -> JobNote:
+    """What the worker noted, if it did."""
+    try:
+        content = json.loads((folder / NOTE).read_text(encoding="ascii"))
+        return JobNote(tuple(Path(path) for path in content["outputs"]), Path(content["python"]))
+    except (OSError, ValueError, LookupError, TypeError):
+        return JobNote()
+
+
+def all_job_folders() -> List[Path]:
+    """Those of running jobs and of killed ones."""
+    try:
+        return sorted(path for path in jobs_folder().iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+def remove_killed_job(folder: Path) -> int:
+    """Remove what a killed job left, here and beside its outputs; the bytes freed here.
+
+    Nothing is done to a job that still runs.
+    """
+
+    def remove_its_parts() -> None:
+        for output in read_job_note(folder).outputs:
+            remove_parts(output, folder)
+
+    return remove_unless_in_use(folder, remove_its_parts)
+
+
+def _make(kind: str) -> Tuple[Path, Optional[FileLock]]:
+    jobs_folder().mkdir(parents=True, exist_ok=True)
+    for _ in range(TRIES):
+        folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=jobs_folder()))
+        try:
+            lock = claim(folder)
+        except FileNotFoundError:
+            lock = None
+        except NoLocksError:
+            # Then nobody can see whether a job runs, and nothing is cleaned up.
+            return folder, None
+        if lock is not None:
+            return folder, lock
+        # Whoever cleans up was faster, and took it for one of a killed job.
+    raise OutputError(
+        f"The folder for unfinished jobs, {jobs_folder()}, is emptied all the time; "
+        "set FAIRWEATHER_HOME to another folder."
+    )

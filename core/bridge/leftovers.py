@@ -1,0 +1,131 @@
+"""What runs that ended too early left under FAIRWEATHER_HOME: listed, bounded, and removed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from .folder_size import folder_size
+from .home import cache_folder, unfinished_folder
+from .job_folders import all_job_folders, read_job_note, remove_killed_job
+from .owned_folders import is_in_use, remove_unless_in_use
+
+MOST_BYTES = 20 * 1024**3
+MOST_SECONDS = 14 * 24 * 3600
+SECONDS_TO_TIDY = 5.0
+TITLE_FILE = "title.json"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that ``environment`` lists and removes.
+
+    ``kind`` is what it is called, ``title`` which one it is, ``size`` in bytes.
+    """
+
+    kind: str
+    title: str
+    folder: Path
+    size: int
+    is_in_use: bool
+
+
+def tidy_up() -> None:
+    """Remove what killed jobs left, and unfinished composites beyond the bounds.
+
+    It is called when a run starts, and goes on beside it where it takes long: a part file may lie
+    on a drive that does not answer.
+    """
+    thread = threading.Thread(target=_tidy_up, name="leftovers", daemon=True)
+    thread.start()
+    thread.join(SECONDS_TO_TIDY)
+
+
+def _tidy_up() -> None:
+    for folder in all_job_folders():
+        remove_killed_job(folder)
+    bound_unfinished(MOST_BYTES, MOST_SECONDS)
+
+
+def bound_unfinished(most_bytes: int, most_seconds: float) -> int:
+    """Remove unfinished composites, the oldest first, until the rest is young and small enough.
+
+    None that is in use is removed. The bytes freed are returned.
+    """
+    ages = {folder: _seconds_since_use(folder) for folder in _unfinished()}
+    total = sum(folder_size(folder) for folder in ages)
+    freed = 0
+    for folder in sorted(ages, key=lambda folder: -ages[folder]):
+        if ages[folder] > most_seconds or total - freed > most_bytes:
+            freed += remove_unless_in_use(folder)
+    return freed
+
+
+def remove_unfinished() -> int:
+    """Remove all unfinished composites that are not in use; the bytes freed are returned."""
+    return bound_unfinished(0, 0.0)
+
+
+def find_leftovers() -> List[Leftover]:
+    """Unfinished composites, jobs and caches, those of running ones too."""
+    found = [
+        Leftover("Unfinished composite", _title_of(folder), folder, folder_size(folder), in_use)
+        for folder, in_use in _with_use(_unfinished())
+    ]
+    jobs = _with_use(all_job_folders())
+    for folder, in_use in jobs:
+        outputs = ", ".join(path.name for path in read_job_note(folder).outputs)
+        found.append(Leftover("Job", outputs or folder.name, folder, folder_size(folder), in_use))
+    if cache_folder().is_dir():
+        in_use = any(in_use for _, in_use in jobs)
+        size = folder_size(cache_folder())
+        found.append(Leftover("Cache", "lists of fonts", cache_folder(), size, in_use))
+    return found
+
+
+def remove_leftovers() -> int:
+    """Remove all of them that are not in use; the bytes freed are returned."""
+    freed = remove_unfinished() + sum(map(remove_killed_job, all_job_folders()))
+    cache = cache_folder()
+    if cache.is_dir() and not any(map(is_in_use, all_job_folders())):
+        size = folder_size(cache)
+        shutil.rmtree(cache, ignore_errors=True)
+        freed += size - folder_size(cache)
+    return freed
+
+
+def write_title(folder: Path, title: Dict[str, str]) -> None:
+    """Note what an unfinished composite is, for people: ``bands``, ``dates`` and ``output``."""
+    (folder / TITLE_FILE).write_text(json.dumps(title), encoding="ascii")
+
+
+def _title_of(folder: Path) -> str:
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        title = json.loads((folder / TITLE_FILE).read_text(encoding="ascii"))
+        return f"{title['bands']} of {title['dates']} for {title['output']}"[:300]
+    return folder.name
+
+
+def _with_use(folders: List[Path]) -> List[Tuple[Path, bool]]:
+    return [(folder, is_in_use(folder)) for folder in folders]
+
+
+def _unfinished() -> List[Path]:
+    try:
+        return sorted(path for path in unfinished_folder().iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+def _seconds_since_use(folder: Path) -> float:
+    """How long ago something was added; a clock that was set back makes nothing younger."""
+    try:
+        return abs(time.time() - folder.stat().st_mtime)
+    except OSError:
+        return 0.0

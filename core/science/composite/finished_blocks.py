@@ -1,0 +1,235 @@
+"""The finished blocks of a run, kept until its file is whole: a run that ends early goes on there.
+
+Each is a file of its own in a folder under FAIRWEATHER_HOME that is named by all that decides its
+pixels (``run_key.py``). None is flushed to the disk: by its checksum a torn one is recognised, and
+computed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import struct
+import threading
+import zlib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ...bridge.file_lock import FileLock
+from ...bridge.home import unfinished_folder
+from ...bridge.leftovers import write_title
+from ...bridge.owned_folders import claim, remove_unless_in_use
+from ..reporter import Reporter
+from ..words import count_of
+from .block import Block
+from .output_raster import EncodedBlock, RasterLayout
+from .tally import BlockCounts
+
+# The checksum of all that follows, and the length of the counts, which come before the pixels.
+HEAD = struct.Struct("<II")
+CHECKED_FROM = 4
+
+PREFIX = "block-"
+
+
+class FinishedBlocks:
+    """Blocks that need not be computed again, by this run or the next one of the same key.
+
+    It is empty and keeps nothing until it is opened. Nothing in it fails a run: where its folder
+    cannot be used, or no longer, the run goes on without. Left without an error, the folder is
+    removed; with one, or by the end of the process, it stays.
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._guard = threading.Lock()
+        self._folder: Path | None = None
+        self._lock: FileLock | None = None
+        self._names: frozenset[str] = frozenset()
+        self._bytes_to_come = 0
+        self._keeps = False
+        self._has_told = False
+
+    def __enter__(self) -> FinishedBlocks:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.discard()
+        if self._lock is not None:
+            self._lock.release()
+        if self._folder is not None and not any(self._folder.glob(f"{PREFIX}*")):
+            remove_unless_in_use(self._folder)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether an earlier run has left no block."""
+        return not self._names
+
+    def open(self, key: str, layout: RasterLayout, title: Mapping[str, str]) -> None:
+        """Find the blocks of earlier runs, and keep those of this one.
+
+        Args:
+            key: of the run; a folder's name.
+            layout: of the raster.
+            title: what the run is, for people.
+        """
+        folder = unfinished_folder() / key
+        self._layout = layout
+        self._bytes_to_come = raster_bytes(layout)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = claim(folder)
+            if self._lock is None:
+                self._tell_not_kept("another run of the same request keeps its own")
+                return
+            self._folder = folder
+            self._names = frozenset(path.name for path in folder.glob(f"{PREFIX}*.bin"))
+            write_title(folder, dict(title))
+            if self.is_empty and shutil.disk_usage(folder).free < 2 * self._bytes_to_come:
+                self._stop_keeping("the disk has no room for them")
+            else:
+                self._keeps = True
+        except OSError as error:
+            self._stop_keeping(error.strerror or str(error))
+
+    def find(self, block: Block) -> tuple[EncodedBlock, BlockCounts] | None:
+        """The block as an earlier run has made it, None where it has not."""
+        name = _name(block)
+        if self._folder is None or name not in self._names:
+            return None
+        try:
+            content = memoryview((self._folder / name).read_bytes())
+            found = _decode(content, self._layout, block)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error):
+            return None
+        with self._guard:
+            self._bytes_to_come -= found[0].pixels.nbytes
+        return found
+
+    def keep(self, block: Block, encoded: EncodedBlock, counts: BlockCounts) -> None:
+        """Keep a block that is in the raster now.
+
+        What another run would do better, as something could not be read, or as fast, as nothing
+        was to be read, is not kept.
+        """
+        with self._guard:
+            self._bytes_to_come -= encoded.pixels.nbytes
+            folder = self._folder if self._keeps else None
+        if folder is None or counts.losses or not counts.days_asked:
+            return
+        try:
+            free = shutil.disk_usage(folder).free
+            if free < encoded.pixels.nbytes + self._bytes_to_come:
+                self._stop_keeping("the disk has no room for them")
+                return
+            _write(folder / _name(block), encoded, counts)
+        except OSError as error:
+            self._stop_keeping(error.strerror or str(error))
+
+    def leave_room(self, folder: Path, size: int) -> None:
+        """Keep no block in the way of a file of ``size`` bytes in ``folder``."""
+        if self._folder is None:
+            return
+        try:
+            is_same_disk = self._folder.stat().st_dev == folder.stat().st_dev
+            if is_same_disk and shutil.disk_usage(folder).free < size:
+                self._stop_keeping("the disk has no room for them")
+        except OSError as error:
+            self._stop_keeping(error.strerror or str(error))
+
+    def discard(self) -> None:
+        """Remove all blocks; from now on none is kept."""
+        with self._guard:
+            self._keeps = False
+            self._names = frozenset()
+        if self._folder is not None:
+            # The rest of the folder is this run's until it ends.
+            for path in self._folder.glob(f"{PREFIX}*"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def tell_taken_up(self, found: int, total: int) -> None:
+        """Say how much of the run was done before."""
+        if found:
+            self._reporter.message(
+                f"{found:,} of {count_of(total, 'block')} were finished by an earlier run of the "
+                "same request, and are not read again."
+            )
+
+    def _stop_keeping(self, reason: str) -> None:
+        self.discard()
+        self._tell_not_kept(reason)
+
+    def _tell_not_kept(self, reason: str) -> None:
+        with self._guard:
+            is_told, self._has_told = self._has_told, True
+        if not is_told:
+            self._reporter.message(
+                f"Finished blocks are not kept ({reason}): if this run ends early, the next one "
+                "begins anew."
+            )
+
+
+def raster_bytes(layout: RasterLayout) -> int:
+    """What the pixels of the raster take; compressed, with overviews, they take no more."""
+    height, width = layout.geobox.shape
+    return int(height * width * len(layout.all_bands) * np.dtype(layout.dtype).itemsize)
+
+
+def _name(block: Block) -> str:
+    return f"{PREFIX}{block.rows.start}-{block.columns.start}.bin"
+
+
+def _write(path: Path, encoded: EncodedBlock, counts: BlockCounts) -> None:
+    described = json.dumps(
+        {
+            "clamped": encoded.clamped_values,
+            "days_asked": counts.days_asked,
+            "clear_pixels": {str(day): count for day, count in counts.clear_pixels.items()},
+            "pixels_by_clear_days": list(counts.pixels_by_clear_days.items()),
+        }
+    ).encode()
+    pixels = np.ascontiguousarray(encoded.pixels).data.cast("B")
+    length = HEAD.pack(0, len(described))[CHECKED_FROM:]
+    checksum = zlib.crc32(pixels, zlib.crc32(length + described))
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        file.write(HEAD.pack(checksum, len(described)) + described)
+        file.write(pixels)
+    part.replace(path)
+
+
+def _decode(
+    content: memoryview, layout: RasterLayout, block: Block
+) -> tuple[EncodedBlock, BlockCounts]:
+    """The block in a file.
+
+    Raises:
+        ValueError, LookupError, TypeError, AttributeError, struct.error: it is torn.
+    """
+    checksum, length = HEAD.unpack_from(content)
+    if zlib.crc32(content[CHECKED_FROM:]) != checksum:
+        raise ValueError("torn")
+    start = HEAD.size + length
+    described: dict[str, Any] = json.loads(bytes(content[HEAD.size : start]))
+    shape = (len(layout.all_bands), *block.geobox.shape)
+    pixels = np.frombuffer(content[start:], layout.dtype).reshape(shape)
+    counts = BlockCounts(
+        {date.fromisoformat(day): count for day, count in described["clear_pixels"].items()},
+        dict(described["pixels_by_clear_days"]),
+        described["days_asked"],
+        (),
+    )
+    return EncodedBlock(pixels, described["clamped"]), counts
