@@ -11,17 +11,20 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
 from ...bridge.errors import ReadError
-from ..imagery.encoding import CommonEncoding
+from ..imagery.encoding import CommonEncoding, bytes_of_a_number
 from ..imagery.losses import Loss, loss_of
 from ..imagery.masks import MaskReader
+from ..imagery.memory_budget import STRIP_BYTES
 from ..imagery.output_bands import OutputBand, source_bands
 from ..imagery.readers import Readers
 from ..imagery.reading import BlockReader
 from ..imagery.scene_days import SceneDay, read_day
 from .band_stack import BandStack, valid_numbers
-from .clear_days import ClearDays
+from .clear_days import ClearDays, packed
 from .clip import pixels_inside
+from .held_numbers import StackRoom
 from .median import masked_median, median_of_sortable, run_length
+from .stack_folder import StackFolder
 from .stack_memory import StackMemory
 
 
@@ -33,6 +36,7 @@ class Recipe:
     and what is within ``mask_buffer`` metres of a masked pixel is masked too.
     ``clip_to`` is the polygon in the output's CRS outside of which there is nothing, or None.
     With ``skips_unreadable`` a day of which a file cannot be read is left out of the block.
+    With ``holds_days_in_files`` memory does not hold all days of a block.
     """
 
     raster: GeoBox
@@ -42,6 +46,7 @@ class Recipe:
     clip_to: BaseGeometry | None
     mask_buffer: float = 0.0
     skips_unreadable: bool = True
+    holds_days_in_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ def compose_block(
 
     Raises:
         ReadError: a file cannot be read, and the recipe does not skip it.
+        OutputError: the disk is full or fails, and the recipe holds days in files.
     """
     inside = np.ones(block.geobox.shape, bool)
     if recipe.clip_to is not None:
@@ -87,7 +93,8 @@ def compose_block(
     masks = MaskReader(reader, recipe.masked_classes, recipe.mask_buffer)
     days = block.days if inside.any() else ()
     clear, losses = _find_clear_days(days, masks, inside, recipe, readers)
-    bands = _BandComposer(clear, reader, recipe, readers, memory)
+    room = StackFolder(readers.scratch) if recipe.holds_days_in_files else memory
+    bands = _BandComposer(clear, reader, recipe, readers, room)
     bands.compose()
     return BlockComposite(
         values=bands.values.reshape(-1, *inside.shape),
@@ -122,7 +129,8 @@ def _find_clear_days(
 
     def find(day: SceneDay) -> np.ndarray | Loss:
         try:
-            return masks.clear_pixels(day, inside)
+            # A bit a pixel: behind a day that is slow to come, others wait for it.
+            return packed(masks.clear_pixels(day, inside))
         except ReadError as error:
             return _lose(day, error, recipe)
 
@@ -153,13 +161,13 @@ class _BandComposer:
         reader: BlockReader,
         recipe: Recipe,
         readers: Readers,
-        memory: StackMemory,
+        room: StackRoom,
     ) -> None:
         self._clear = clear
         self._reader = reader
         self._recipe = recipe
         self._readers = readers
-        self._memory = memory
+        self._room = room
         self._lost: set[int] = set()
         self.values = np.full((len(recipe.output_bands), clear.size), np.nan)
         self.seen = clear.copy()
@@ -189,19 +197,37 @@ class _BandComposer:
     def _compose_group(self, numbers: Sequence[int]) -> None:
         bands = [self._recipe.output_bands[number] for number in numbers]
         encodings = {name: self._recipe.encodings[name] for name in source_bands(bands)}
-        stacks = self._read_stacks(encodings)
-        self.seen.keep_valid(stacks.values())
-        for number, band in zip(numbers, bands, strict=True):
-            _reduce_band(band, stacks, encodings, self._readers, out=self.values[number])
-        for stack in stacks.values():
-            self._memory.give_back(stack)
+        widest = self._widest(bands, encodings)
+        strip_length = strip_length_of(len(self._clear.days), len(encodings), widest)
+        stacks = {
+            name: BandStack(len(self._clear.days), self._clear.size, self._room, strip_length)
+            for name in encodings
+        }
+        try:
+            self._fill(stacks, encodings)
+            for number, band in zip(numbers, bands, strict=True):
+                _reduce_band(band, stacks, encodings, self._readers, out=self.values[number])
+        finally:
+            for stack in stacks.values():
+                stack.let_go()
 
-    def _read_stacks(self, encodings: Mapping[str, CommonEncoding]) -> dict[str, np.ndarray]:
-        """Of each band the (days, pixels) numbers of a ``BandStack``, without the lost days."""
+    def _widest(self, bands: Sequence[OutputBand], encodings: Mapping[str, CommonEncoding]) -> int:
+        """Bytes of the largest number that a pixel of a day is reduced in."""
+        if any(band.formula for band in bands):
+            return np.dtype(np.float64).itemsize
+        scenes = self._clear.days[0].scenes
+        return max(
+            bytes_of_a_number(encoding, [scene.bands[name] for scene in scenes])
+            for name, encoding in encodings.items()
+        )
+
+    def _fill(
+        self, stacks: Mapping[str, BandStack], encodings: Mapping[str, CommonEncoding]
+    ) -> None:
+        """Read all days but the lost ones into the stacks, and note what is lost of them."""
         clear = self._clear
-        stacks = {band: BandStack(len(clear.days), clear.size, self._memory) for band in encodings}
 
-        def fill(band: str, position: int) -> Loss | None:
+        def fill(band: str, position: int) -> np.ndarray | Loss | None:
             day = clear.days[position]
             wanted = clear.pixels_of(position)
             sources = [scene.bands[band] for scene in day.scenes]
@@ -209,40 +235,59 @@ class _BandComposer:
                 read = read_day(self._reader, sources, wanted, encodings[band])
             except ReadError as error:
                 return _lose(day, error, self._recipe)
-            if read is not None:
-                values, valid = read
-                stacks[band].put(position, values, valid & wanted)
-            return None
+            if read is None:
+                return None
+            values, valid = read
+            return packed(stacks[band].put(position, values, valid & wanted))
 
         left = [number for number in range(len(clear.days)) if number not in self._lost]
         bands = [band for band in stacks for _ in left]
         positions = left * len(stacks)
-        for position, loss in zip(
+        for position, found in zip(
             positions, self._readers.map(fill, bands, positions), strict=True
         ):
-            if loss is not None:
-                self.losses.append(loss)
+            if isinstance(found, Loss):
+                self.losses.append(found)
                 self._lost.add(position)
-        return {band: stack.finish(without=self._lost) for band, stack in stacks.items()}
+            else:
+                self.seen.keep(position, found)
+        for position in self._lost:
+            self.seen.keep(position, None)
+        for stack in stacks.values():
+            stack.finish(without=self._lost)
+
+
+def strip_length_of(days: int, bands: int, bytes_of_a_number: int) -> int:
+    """How many pixels of all days, and of so many bands, are taken out of stacks at once.
+
+    As few as are best reduced at once would be small pieces of a file.
+    """
+    run = run_length(days, bytes_of_a_number)
+    return max(STRIP_BYTES // (days * bands * bytes_of_a_number) // run, 1) * run
 
 
 def _reduce_band(
     band: OutputBand,
-    stacks: Mapping[str, np.ndarray],
+    stacks: Mapping[str, BandStack],
     encodings: Mapping[str, CommonEncoding],
     readers: Readers,
     out: np.ndarray,
 ) -> None:
     """Write the median over days into ``out``, float64 (pixels,), NaN where no day is clear."""
     own = {name: stacks[name] for name in band.source_bands}
-    widest = np.dtype(np.float64) if band.formula else own[band.source_bands[0]].dtype
-    length = run_length(widest)
 
-    def reduce_run(start: int) -> None:
-        run = slice(start, start + length)
-        out[run] = _reduce(band, {name: stack[:, run] for name, stack in own.items()}, encodings)
+    def reduce_strip(start: int) -> None:
+        strip = {name: stack.strip(start) for name, stack in own.items()}
+        days, length = next(iter(strip.values())).shape
+        widest = 8 if band.formula else max(numbers.itemsize for numbers in strip.values())
+        run = run_length(days, widest)
+        for first in range(0, length, run):
+            pixels = slice(first, min(first + run, length))
+            out[start:][pixels] = _reduce(
+                band, {name: numbers[:, pixels] for name, numbers in strip.items()}, encodings
+            )
 
-    for _ in readers.compute(reduce_run, range(0, len(out), length)):
+    for _ in readers.compute(reduce_strip, next(iter(own.values())).strips):
         pass
 
 

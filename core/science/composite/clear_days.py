@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from datetime import date
 
 import numpy as np
 
 from ..imagery.scene_days import SceneDay
-from .band_stack import valid_numbers
 
 MOST_IN_A_BYTE = 255
+
+
+def packed(pixels: np.ndarray) -> np.ndarray:
+    """A bit for each of (height, width) bool, in uint8."""
+    return np.packbits(pixels)
 
 
 class ClearDays:
@@ -27,16 +30,16 @@ class ClearDays:
         """Number of pixels of the block."""
         return math.prod(self.shape)
 
-    def add(self, day: SceneDay, clear: np.ndarray) -> None:
-        """One more day; ``clear`` is bool (height, width)."""
+    def add(self, day: SceneDay, bits: np.ndarray) -> None:
+        """One more day; ``bits`` are its clear pixels as ``packed`` makes them."""
         self.days.append(day)
-        self._packed.append(np.packbits(clear))
+        self._packed.append(bits)
 
     def copy(self) -> ClearDays:
         """The same days, which may then become less clear on their own."""
         copy = ClearDays(self.shape)
         copy.days = list(self.days)
-        copy._packed = [bits.copy() for bits in self._packed]
+        copy._packed = list(self._packed)
         return copy
 
     def pixels_of(self, position: int) -> np.ndarray:
@@ -44,11 +47,14 @@ class ClearDays:
         bits = np.unpackbits(self._packed[position], count=self.size)
         return bits.view(bool).reshape(self.shape)
 
-    def keep_valid(self, stacks: Iterable[np.ndarray]) -> None:
-        """Take out what is not valid in one of the ``stacks``, each (days, pixels)."""
-        for stack in stacks:
-            for position, numbers in enumerate(stack):
-                self._packed[position] &= np.packbits(valid_numbers(numbers))
+    def keep(self, position: int, bits: np.ndarray | None) -> None:
+        """Take out of a day what is not in ``bits`` too; all of it without any."""
+        if bits is None:
+            bits = np.zeros_like(self._packed[position])
+        kept = self._packed[position] & bits
+        # Mostly nothing is taken out, and what is shared with a copy stays shared.
+        if not np.array_equal(kept, self._packed[position]):
+            self._packed[position] = kept
 
     def days_by_pixel(self) -> np.ndarray:
         """int32 (height, width): on how many days a pixel is clear."""

@@ -12,13 +12,18 @@ RUN_BYTES = 64 * 1024
 
 # From here on a library sort of each pixel's days costs less than the sorting network.
 LONGEST_NETWORK = 96
+# What such a sort takes at once, of all days together, stays in that cache too.
+BYTES_SORTED = 1024**2
+SHORTEST_RUN = 64
 
 CACHE_LINE = 64
 
 
-def run_length(dtype: np.dtype) -> int:
+def run_length(days: int, bytes_of_a_number: int) -> int:
     """How many pixels are best reduced at once; a multiple of eight."""
-    return RUN_BYTES // dtype.itemsize
+    if days <= LONGEST_NETWORK:
+        return RUN_BYTES // bytes_of_a_number
+    return max(BYTES_SORTED // (days * bytes_of_a_number) // 8 * 8, SHORTEST_RUN)
 
 
 def masked_median(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -38,14 +43,18 @@ def masked_median(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
 def median_of_sortable(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """The same of values of which those that are not valid are the highest of their dtype."""
     days, pixels = values.shape
-    count = valid.view(np.uint8).sum(axis=0, dtype=np.min_scalar_type(days)).astype(np.int64)
+    count = valid.view(np.uint8).sum(axis=0, dtype=np.min_scalar_type(days)).astype(np.intp)
     if not count.any():
         return np.full(pixels, np.nan)
     ordered, starts, step = _sort_days(values)
     place = np.arange(pixels) * step
-    lower = ordered.take(starts[np.maximum(count - 1, 0) // 2] + place).astype(np.float64)
+    # Where the middle values lie is looked up by the count: faster than to reckon it by pixel.
+    counts = np.arange(days + 1)
+    lower_starts = starts[np.maximum(counts - 1, 0) // 2]
     # A pixel clear on every one of an odd number of days has its middle at count // 2 < days.
-    upper = ordered.take(starts[np.minimum(count // 2, days - 1)] + place).astype(np.float64)
+    upper_starts = starts[np.minimum(counts // 2, days - 1)]
+    lower = ordered.take(lower_starts.take(count) + place).astype(np.float64)
+    upper = ordered.take(upper_starts.take(count) + place).astype(np.float64)
     median = (lower + upper) / 2
     median[count == 0] = np.nan
     return np.asarray(median)
@@ -70,7 +79,8 @@ def _sort_days(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     days, pixels = numbers.shape
     if days > LONGEST_NETWORK:
         # Along the last axis NumPy sorts with several numbers an instruction.
-        ordered = np.sort(np.ascontiguousarray(numbers.T), axis=1)
+        ordered = numbers.T.copy()
+        ordered.sort(axis=1)
         return ordered.ravel(), np.arange(days), days
     buffer, stride = _cache_aligned(days + 1, pixels, numbers.dtype)
     rows = [buffer[row * stride : row * stride + pixels] for row in range(days + 1)]

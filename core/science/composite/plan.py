@@ -15,7 +15,7 @@ from ..area import AreaOfInterest
 from ..imagery.encoding import CommonEncoding, bytes_of_a_number, choose_encoding
 from ..imagery.losses import Loss
 from ..imagery.mask_buffer import buffer_margin
-from ..imagery.memory_budget import BlockPlan, plan_blocks
+from ..imagery.memory_budget import BlockPlan, disk_bytes_for_days, plan_blocks
 from ..imagery.output_bands import OutputBand, source_bands
 from ..imagery.readers import Readers
 from ..imagery.reading import choose_level
@@ -131,7 +131,8 @@ def plan_composite(
         len(days),
         _bytes_by_day(output_bands, encodings, sources),
         len(output_bands),
-        max(buffer_margin(geobox, mask_buffer)) if mask_buffer > 0 else 0,
+        margin=max(buffer_margin(geobox, mask_buffer)) if mask_buffer > 0 else 0,
+        disk_bytes=disk_bytes_for_days(readers.scratch),
     )
     clip_to = area.geometry_in(geobox.crs) if request.clip and not area.is_extent else None
     is_thin = clip_to is not None and holds_no_centre(clip_to, geobox)
@@ -147,6 +148,7 @@ def plan_composite(
             masked_classes=masked_classes,
             mask_buffer=mask_buffer,
             skips_unreadable=skips_unreadable,
+            holds_days_in_files=block_plan.days_in_files,
             clip_to=touched_pixels(clip_to, geobox) if clip_to and is_thin else clip_to,
         ),
         block_plan=block_plan,
@@ -162,12 +164,12 @@ def _bytes_by_day(
     encodings: Mapping[str, CommonEncoding],
     sources: Mapping[str, Sequence[SourceBand]],
 ) -> float:
-    """Of one pixel of one day: the numbers of the bands held together, and a bit for clear."""
+    """Of one pixel of one day: the numbers of the bands held together."""
     groups = [
         source_bands(output_bands[number] for number in group)
         for group in groups_read_together(output_bands)
     ]
-    return 1 / 8 + max(
+    return max(
         sum(bytes_of_a_number(encodings[band], sources[band]) for band in group) for group in groups
     )
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import math
+import pkgutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from ..whole_file import whole_file
 from .preview import RAMP, make_preview
 
-TEMPLATES_FOLDER = Path(__file__).parent / "templates"
 PREVIEW_SIDE = 1000  # pixels
 LONG_LIST = 60  # scenes; a longer list is folded until asked for
 
@@ -183,11 +183,16 @@ def write_composite_report(
         part.write_text(page, encoding="utf-8", errors="replace")
 
 
+def _template_text(name: str) -> str:
+    # From the package's loader: the folder may be another version's meanwhile.
+    return (pkgutil.get_data(__name__, f"templates/{name}") or b"").decode("utf-8")
+
+
 def render_composite_report(report: CompositeReport, raster: Path | None) -> str:
     """The page as HTML; every text in ``report`` is escaped."""
     preview = make_preview(raster, PREVIEW_SIDE) if raster else None
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_FOLDER),
+        loader=FunctionLoader(_template_text),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,6 +7,35 @@ import threading
 import numpy as np
 
 
+class NumbersInMemory:
+    """(days, pixels) numbers in memory that is lent; see ``held_numbers``."""
+
+    def __init__(self, array: np.ndarray, strip_length: int, memory: StackMemory) -> None:
+        self._array = array
+        self._strip_length = strip_length
+        self._memory = memory
+        self.dtype = array.dtype
+
+    def row(self, day: int) -> np.ndarray:
+        """(pixels,) to fill."""
+        return np.asarray(self._array[day])
+
+    def keep(self, day: int, row: np.ndarray) -> None:
+        """What ``row`` gave is here already."""
+
+    def kept(self, day: int) -> np.ndarray:
+        """(pixels,) of a day."""
+        return np.asarray(self._array[day])
+
+    def strip(self, start: int) -> np.ndarray:
+        """(days, pixels) of the strip that begins at the pixel ``start``."""
+        return self._array[:, start : start + self._strip_length]
+
+    def let_go(self) -> None:
+        """Give the memory back."""
+        self._memory.give_back(self._array)
+
+
 class StackMemory:
     """Large arrays, lent and given back.
 
@@ -17,6 +46,10 @@ class StackMemory:
     def __init__(self) -> None:
         self._idle: list[np.ndarray] = []
         self._lock = threading.Lock()
+
+    def hold(self, shape: tuple[int, int], dtype: np.dtype, strip_length: int) -> NumbersInMemory:
+        """Room for (days, pixels) numbers."""
+        return NumbersInMemory(self.lend(shape, dtype), strip_length, self)
 
     def lend(self, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
         """An array that holds anything."""

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
+from ...bridge.plain_text import plain_line
 from ...bridge.profiles import CollectionProfile
 from ...bridge.request import CompositeRequest, request_to_json
 from ..area import AreaOfInterest
+from ..catalog.checks import cloud_cover
 from ..catalog.hrefs import without_query
 from ..catalog.scene_tile import scene_tile
 from ..imagery.losses import LostFile
@@ -28,7 +30,7 @@ from .report import (
     ReportScene,
     UnusedScenes,
 )
-from .run import RunStatistics
+from .tally import RunStatistics
 
 
 @dataclass
@@ -49,7 +51,7 @@ class WarningsKept:
 
     def warning(self, text: str) -> None:
         """Pass it on, and keep it."""
-        self.warnings.append(text)
+        self.warnings.append(plain_line(text))
         self.reporter.warning(text)
 
     @property
@@ -132,13 +134,12 @@ def _clear_percent(day: date, statistics: RunStatistics | None) -> float | None:
 
 def _scene(scene: Scene) -> ReportScene:
     properties = scene.properties
-    cloud_cover = properties.get("eo:cloud_cover")
     return ReportScene(
         id=scene.id,
         moment=scene.moment,
         platform=str(properties.get("platform") or ""),
         tile=scene_tile(scene.id, properties) or "",
-        cloud_cover=float(cloud_cover) if isinstance(cloud_cover, (int, float)) else None,
+        cloud_cover=cloud_cover(properties),
         encoding=scene.encoding,
     )
 

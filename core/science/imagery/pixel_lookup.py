@@ -86,11 +86,13 @@ class PixelLookup:
 
 def _take_parallel(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """``pixels[rows][:, columns]``, without a copy where that is all of them in order."""
+    takes_columns = not np.array_equal(columns, np.arange(pixels.shape[1]))
+    # Rows are copied whole, columns pixel by pixel: of the fewer rows.
+    if takes_columns and len(rows) > pixels.shape[0]:
+        pixels, takes_columns = pixels.take(columns, axis=1), False
     if not np.array_equal(rows, np.arange(pixels.shape[0])):
         pixels = pixels.take(rows, axis=0)
-    if not np.array_equal(columns, np.arange(pixels.shape[1])):
-        pixels = pixels.take(columns, axis=1)
-    return pixels
+    return pixels.take(columns, axis=1) if takes_columns else pixels
 
 
 def look_up_pixels(block: GeoBox, source: GeoBox) -> PixelLookup:

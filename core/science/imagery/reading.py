@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import dataclass
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -18,6 +19,16 @@ from .scene import SourceBand
 MOST_PIXELS_AT_ONCE = 4
 
 
+@dataclass(frozen=True)
+class _View:
+    """How a block sees a file: the level it reads, its pixels there, and what all blocks read."""
+
+    levels: tuple[GeoBox, ...]
+    level: int
+    lookup: PixelLookup
+    whole: Window
+
+
 class BlockReader:
     """Reads any number of files onto the pixels of one block; for use by several threads."""
 
@@ -27,6 +38,7 @@ class BlockReader:
         self._whole = whole
         self._files = files
         self._lookups: dict[GeoBox, PixelLookup] = {}
+        self._views: dict[tuple[int, ...], _View] = {}
         self._lock = threading.Lock()
 
     def padded(self, rows: int, columns: int) -> BlockReader:
@@ -45,10 +57,8 @@ class BlockReader:
             ReadError: the file cannot be opened or read.
         """
         file = self._files.open(source.href)
-        level = choose_level(file.levels, self.block)
-        lookup = self._lookup(file.levels[level])
-        whole = _window_of(self._whole, file.levels[level])
-        values = _read_pixels(file, level, lookup, whole)
+        view = self._view(file.levels)
+        values = _read_pixels(file, view.level, view.lookup, view.whole)
         if values is None:
             return None
         if values.dtype.kind == "c":
@@ -57,7 +67,18 @@ class BlockReader:
         # A mask's pixel without a class may count as clear: there the item alone is believed.
         if not source.is_mask and file.nodata != source.nodata:
             valid &= is_data(values, file.nodata)
-        return values, valid if lookup.is_all_inside else lookup.inside & valid
+        return values, valid if view.lookup.is_all_inside else view.lookup.inside & valid
+
+    def _view(self, levels: tuple[GeoBox, ...]) -> _View:
+        # Files of one tile mostly share their grids, and to compare these is dear.
+        key = tuple(map(id, levels))
+        view = self._views.get(key)
+        if view is None:
+            level = choose_level(levels, self.block)
+            whole = _window_of(self._whole, levels[level])
+            view = _View(levels, level, self._lookup(levels[level]), whole)
+            self._views[key] = view
+        return view
 
     def _lookup(self, grid: GeoBox) -> PixelLookup:
         with self._lock:

@@ -46,7 +46,7 @@ def indices(b):
 def items(shared_data):
     paths = sorted((shared_data / "zagreb/sentinel-2-l2a").glob("*/*.json"))
     assert len(paths) == 10
-    return [pystac.Item.from_file(str(path)) for path in paths]
+    return [pystac.Item.from_file(str(path)).make_asset_hrefs_absolute() for path in paths]
 
 
 @pytest.fixture

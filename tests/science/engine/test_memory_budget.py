@@ -7,9 +7,12 @@ from fairweather.core.bridge.errors import InvalidRequestError
 from fairweather.core.science.imagery import memory_budget
 from fairweather.core.science.imagery.memory_budget import (
     BASE_BYTES,
+    CLEAR_BYTES,
     COMFORTABLE_BYTES,
+    MOST_DISK_BYTES,
     BlockPlan,
     budget_bytes,
+    disk_bytes_for_days,
     plan_blocks,
 )
 from hypothesis import given
@@ -34,31 +37,43 @@ def machine(monkeypatch):
 
 def stacks(plan, days, bytes_by_day, bands):
     """The bytes that blocks in work hold at least: the days' numbers and the finished bands."""
-    return plan.at_once * plan.edge**2 * (days * bytes_by_day + bands * 16)
+    held = CLEAR_BYTES + (0 if plan.days_in_files else bytes_by_day)
+    return plan.at_once * plan.edge**2 * (days * held + bands * 16)
+
+
+def files(plan, days, bytes_by_day):
+    """The bytes of the days on disk."""
+    return plan.at_once * plan.edge**2 * days * bytes_by_day if plan.days_in_files else 0
 
 
 @given(
-    st.floats(0.1, 64), st.integers(1, 2000), st.floats(1.125, 60), st.integers(1, 20),
-    st.integers(1, 64),
+    st.floats(0.1, 64), st.integers(1, 2000), st.floats(1, 60), st.integers(1, 20),
+    st.integers(1, 64), st.integers(0, 2**34),
 )  # fmt: skip
-def test_a_plan_never_exceeds_what_was_allowed(memory_gb, days, bytes_by_day, bands, processors):
+def test_a_plan_never_exceeds_what_was_allowed(
+    memory_gb, days, bytes_by_day, bands, processors, disk
+):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "cpu_count", lambda: processors)
         room = budget_bytes(memory_gb) - BASE_BYTES
-        if stacks(BlockPlan(128, 1), days, bytes_by_day, bands) > room:
+        smallest = BlockPlan(128, 1, files(BlockPlan(128, 1, True), days, bytes_by_day) <= disk)
+        if stacks(smallest, days, bytes_by_day, bands) > room:
             with pytest.raises(InvalidRequestError, match="MEMORY"):
-                plan_blocks(memory_gb, days, bytes_by_day, bands)
+                plan_blocks(memory_gb, days, bytes_by_day, bands, disk_bytes=disk)
             return
         try:
-            plan = plan_blocks(memory_gb, days, bytes_by_day, bands)
+            plan = plan_blocks(memory_gb, days, bytes_by_day, bands, disk_bytes=disk)
         except InvalidRequestError:
             # Lookups, counts and masks did not fit beside the stacks.
-            assert stacks(BlockPlan(128, 1), days, bytes_by_day, bands) + 128**2 * 64 >= room - 1
+            strips = memory_budget.STRIP_BYTES * processors * smallest.days_in_files
+            beside = 128**2 * 64 + strips
+            assert stacks(smallest, days, bytes_by_day, bands) + beside >= room - 1
             return
     assert plan.edge in (128, 256, 512, 1024)
     assert 1 <= plan.at_once <= max(2, processors)
     assert plan.at_once == 1 or plan.edge == 1024
     assert stacks(plan, days, bytes_by_day, bands) <= room
+    assert files(plan, days, bytes_by_day) <= disk
 
 
 def test_more_memory_never_gives_smaller_blocks(machine):
@@ -78,19 +93,49 @@ def test_more_memory_never_gives_smaller_blocks(machine):
         (64, 2, 240, (1024, 1)),  # one block may take more than that
         (64, 2, 2400, (1024, 1)),
         (8, 2, 2400, (512, 1)),  # but no more than half of what is free
-        (2, 2, 240, (1024, 1)),
+        (2.2, 2, 240, (1024, 1)),
         (1.6, 2, 240, (512, 1)),
     ],
 )
-def test_without_a_wish_whole_tiles_come_before_many_at_once(
+def test_without_room_on_disk_whole_tiles_come_before_many_at_once(
     machine, free_gb, processors, days, expected
 ):
     machine(free_gb, processors)
-    plan = plan_blocks(0, days, 2.125, 3)
-    assert (plan.edge, plan.at_once) == expected
+    plan = plan_blocks(0, days, 2, 3)
+    assert (plan.edge, plan.at_once, plan.days_in_files) == (*expected, False)
     if plan.at_once > 1:
-        assert BASE_BYTES + stacks(plan, days, 2.125, 3) <= COMFORTABLE_BYTES
-    assert BASE_BYTES + stacks(plan, days, 2.125, 3) <= free_gb / 2 * GB
+        assert BASE_BYTES + stacks(plan, days, 2, 3) <= COMFORTABLE_BYTES
+    assert BASE_BYTES + stacks(plan, days, 2, 3) <= free_gb / 2 * GB
+
+
+@pytest.mark.parametrize(
+    ("days", "bytes_by_day", "expected"),
+    [
+        (60, 2, BlockPlan(1024, 2)),
+        (240, 2, BlockPlan(1024, 2, days_in_files=True)),
+        (240, 6, BlockPlan(1024, 2, days_in_files=True)),
+        (1200, 2, BlockPlan(1024, 1, days_in_files=True)),
+        (10_000, 2, BlockPlan(256, 1, days_in_files=True)),
+    ],
+)
+def test_what_is_comfortable_holds_any_number_of_days_with_a_disk(
+    machine, days, bytes_by_day, expected
+):
+    machine()
+    plan = plan_blocks(0, days, bytes_by_day, 3, disk_bytes=MOST_DISK_BYTES)
+    assert plan == expected
+    assert BASE_BYTES + stacks(plan, days, bytes_by_day, 3) <= COMFORTABLE_BYTES
+    assert files(plan, days, bytes_by_day) <= MOST_DISK_BYTES
+
+
+def test_of_the_disk_a_part_is_taken(monkeypatch, tmp_path):
+    class Disk:
+        free = 12 * GB
+
+    monkeypatch.setattr(memory_budget.shutil, "disk_usage", lambda _: Disk)
+    assert disk_bytes_for_days(tmp_path) == 3 * GB
+    Disk.free = 900 * GB
+    assert disk_bytes_for_days(tmp_path) == MOST_DISK_BYTES
 
 
 def test_too_many_days_are_told_with_what_they_need(machine):
@@ -223,8 +268,8 @@ def test_sixty_days_stay_inside_the_budget(compose):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits what a process may write to")
 @pytest.mark.parametrize(
     ("names", "gigabytes"),
-    # One band of all days in a block of whole tiles at a time; two where a formula needs both.
-    [("red,nir", 1.2), ("NDVI", 1.75)],
+    # As much as two dozen days take, whether a band is held at a time or two for a formula.
+    [("red,nir", 0.7), ("NDVI", 0.7)],
 )
 def test_240_days_where_the_kernel_gives_no_more(compose, names, gigabytes):
     """By default, without MEMORY; the kernel counts the stacks of threads whole."""

@@ -210,7 +210,8 @@ for scratch_limit, target_limit, name in (
             raster.save(folder / "c.tif")
         print(name, "written")
     except OutputError as error:
-        print(name, "refused", "disk is full" in str(error), len(list(folder.glob("s.*"))))
+        left = len(list(folder.glob("s.*")))
+        print(name, "refused", "cannot be written: the disk" in str(error), left)
 """
 
 

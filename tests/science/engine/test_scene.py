@@ -171,3 +171,15 @@ def test_the_trap_of_the_real_items(shared_data):
     for scene in found:
         assert (scene.bands["red"].scale, scene.bands["red"].offset) == (1e-4, 0)
         assert "already" in scene.encoding
+
+
+def test_a_local_path_is_one_wherever_the_item_was_published():
+    made = item({"proj:code": "EPSG:32633"})
+    made.set_self_href("https://example.com/published/item.json")
+    made.assets["red"].href = "/local/red.tif"
+    assert read(made).bands["red"].href == "/local/red.tif"
+
+
+def test_of_the_properties_only_those_are_kept_that_reports_tell():
+    made = item({"platform": "sentinel-2a", "grid:code": "MGRS-33TWM", "s2:tile_id": "S2A_OPER"})
+    assert read(made).properties == {"platform": "sentinel-2a", "grid:code": "MGRS-33TWM"}

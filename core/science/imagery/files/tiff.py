@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import IO, Any, cast
 
 import numpy as np
@@ -144,16 +144,21 @@ class TiffFile:
         for run in _runs(level, stored):
             start = int(level.offsets[run[0]])
             end = int(level.offsets[run[-1]] + level.byte_counts[run[-1]])
-            try:
-                content = self._ranges.read(self._href, start, end - start)
-            except RangeError as error:
-                raise read_error(self._href, error) from error
-            if len(content) < end - start:
-                raise read_error(self._href, "the file is cut short")
-            for tile in run:
-                first = int(level.offsets[tile]) - start
-                # A copy of its own would cost more than it is worth; decoders take views.
-                yield tile, memoryview(content)[first : first + int(level.byte_counts[tile])]
+            with self._ranges.in_flight.taken(end - start):
+                content = self._read(start, end - start)
+                for tile in run:
+                    first = int(level.offsets[tile]) - start
+                    # A copy of its own would cost more than it is worth; decoders take views.
+                    yield tile, memoryview(content)[first : first + int(level.byte_counts[tile])]
+
+    def _read(self, start: int, length: int) -> bytes:
+        try:
+            content = self._ranges.read(self._href, start, length)
+        except RangeError as error:
+            raise read_error(self._href, error) from error
+        if len(content) < length:
+            raise read_error(self._href, "the file is cut short")
+        return content
 
 
 def _runs(level: _Level, tiles: Sequence[int]) -> Iterator[list[int]]:
@@ -205,17 +210,16 @@ def _read_levels(header: _Header) -> list[_Level]:
                 pages.append(page)
     if not pages or not all(_is_plain(page) for page in pages):
         return []
-    geobox = _read_geobox(pages[0])
-    if geobox is None:
+    place = _read_place(pages[0])
+    if place is None:
         return []
-    levels = [_level(pages[0], geobox)]
+    full, code = place
+    levels = [_level(pages[0], _grid(pages[0].shape, full, code))]
     for page in pages[1:]:
         if page.subfiletype & REDUCED_IMAGE and not page.subfiletype & MASK_IMAGE:
             height, width = page.shape
-            scale = Affine.scale(geobox.shape[1] / width, geobox.shape[0] / height)
-            levels.append(
-                _level(page, GeoBox((height, width), geobox.transform * scale, geobox.crs))
-            )
+            scale = Affine.scale(pages[0].shape[1] / width, pages[0].shape[0] / height)
+            levels.append(_level(page, _grid(page.shape, full * scale, code)))
     return levels
 
 
@@ -289,8 +293,11 @@ def _read_nodata(page: tifffile.TiffPage) -> float | None:
     return told if told.is_integer() and limits.min <= told <= limits.max else None
 
 
-def _read_geobox(page: tifffile.TiffPage) -> GeoBox | None:
-    """The page's grid by GeoTIFF's tags (OGC 19-008r4), None where only GDAL understands them."""
+def _read_place(page: tifffile.TiffPage) -> tuple[Affine, int] | None:
+    """The page's transform and EPSG code by GeoTIFF's tags (OGC 19-008r4).
+
+    None where only GDAL understands them.
+    """
     tags: dict[str, Any] = page.geotiff_tags or {}
     # A code without a name stays a number, others are of an enumeration.
     model = int(tags.get("GTModelTypeGeoKey", 0))
@@ -306,7 +313,13 @@ def _read_geobox(page: tifffile.TiffPage) -> GeoBox | None:
         column, row = column + 0.5, row + 0.5
     transform = Affine.translation(x, y) * Affine.scale(width, -height)
     transform *= Affine.translation(-column, -row)
-    return GeoBox((page.shape[0], page.shape[1]), transform, CRS(f"EPSG:{code}"))
+    return transform, code
+
+
+@lru_cache(maxsize=256)
+def _grid(shape: tuple[int, ...], transform: Affine, code: int) -> GeoBox:
+    """One grid for all files that have it; ``code`` is EPSG's of its CRS."""
+    return GeoBox((shape[0], shape[1]), transform, CRS(f"EPSG:{code}"))
 
 
 class _Header(io.RawIOBase):
