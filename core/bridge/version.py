@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import configparser
+import pkgutil
 from functools import cache
-from pathlib import Path
 
-METADATA_FILE = Path(__file__).resolve().parent.parent.parent / "metadata.txt"
+PACKAGE = __name__.partition(".")[0]
 
 
 @cache
 def plugin_version() -> str:
     """The version in metadata.txt, such as ``0.1.0``."""
     metadata = configparser.ConfigParser(interpolation=None)
-    metadata.read(METADATA_FILE, encoding="utf-8")
+    # From the package's loader: the folder may be another version's meanwhile.
+    metadata.read_string((pkgutil.get_data(PACKAGE, "metadata.txt") or b"").decode("utf-8"))
     return metadata["general"]["version"]

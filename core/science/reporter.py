@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..bridge.events import MAX_TEXT, Event, Message, Progress, WarningMessage
+from ..bridge.plain_text import plain_line
 
 SECONDS_BETWEEN_PROGRESS = 0.1
 SECONDS_BEFORE_ESTIMATE = 1.0
@@ -69,7 +70,7 @@ class EventReporter:
         """Send the progress now, or a moment later if one was just sent; the newest wins."""
         with self._lock:
             self._percent = max(self._percent, min(float(percent), 100.0))
-            self._waiting = Progress(self._percent, text[:MAX_TEXT])
+            self._waiting = Progress(self._percent, _shown(text))
             wait = self._sent_at + SECONDS_BETWEEN_PROGRESS - time.monotonic()
             if wait <= 0:
                 self._flush()
@@ -81,12 +82,12 @@ class EventReporter:
     def message(self, text: str) -> None:
         """Send the text to the log, after the progress that waits."""
         self.flush()
-        self._send(Message(text[:MAX_TEXT]))
+        self._send(Message(_shown(text)))
 
     def warning(self, text: str) -> None:
         """Send the text as a warning, after the progress that waits."""
         self.flush()
-        self._send(WarningMessage(text[:MAX_TEXT]))
+        self._send(WarningMessage(_shown(text)))
 
     def flush(self) -> None:
         """Send the progress that waits, if any: nothing comes after this by itself."""
@@ -101,6 +102,11 @@ class EventReporter:
             self._send(self._waiting)
             self._waiting = None
             self._sent_at = time.monotonic()
+
+
+def _shown(text: str) -> str:
+    """``text``, which may repeat a stranger's words, for a log."""
+    return plain_line(text[:MAX_TEXT])[:MAX_TEXT]
 
 
 @dataclass
@@ -134,13 +140,22 @@ class StageProgress:
     def advance(self, count: int = 1) -> None:
         """``count`` more steps are done; may be called from any thread."""
         with self._lock:
-            self._done = min(self._done + count, self.total)
             self._rate.add(count, self.clock())
-            share = self._done / self.total if self.total else 1.0
-            self.reporter.progress(
-                self.start + share * (self.end - self.start),
-                f"{self.text}: {self._done} of {self.total} {self.unit}{self._time_left()}",
-            )
+            self._tell(count)
+
+    def skip(self, count: int = 1) -> None:
+        """``count`` more steps were done before, and say nothing of how long the others take."""
+        with self._lock:
+            self._rate.wait(self.clock())
+            self._tell(count)
+
+    def _tell(self, count: int) -> None:
+        self._done = min(self._done + count, self.total)
+        share = self._done / self.total if self.total else 1.0
+        self.reporter.progress(
+            self.start + share * (self.end - self.start),
+            f"{self.text}: {self._done} of {self.total} {self.unit}{self._time_left()}",
+        )
 
     def _time_left(self) -> str:
         left = self.total - self._done
@@ -174,6 +189,10 @@ class _Rate:
         self._steps = self._steps * kept + counted
         self._seconds = self._seconds * kept + counted * (now - self._now) / steps
         self._now = now
+
+    def wait(self, until: float) -> None:
+        """The time until then was for something else."""
+        self._now = until
 
     @property
     def steps_by_second(self) -> float:

@@ -16,6 +16,15 @@ from ..bridge.part_files import part_path, remove_parts
 FULL_DISK_BYTES = 1 << 20
 PROBE_BYTES = 1 << 16
 FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
+# What else a disk may answer: what is wrong, and what to do.
+DISK_ERRORS = {
+    errno.EACCES: ("the folder is not writable", "choose another one"),
+    errno.EPERM: ("the folder is not writable", "choose another one"),
+    errno.EROFS: ("the disk is read-only", "choose another folder"),
+    errno.EFBIG: ("the disk takes no file that large", "choose another folder"),
+    errno.ENAMETOOLONG: ("its name is too long", "choose a shorter one"),
+    errno.EIO: ("the disk or network drive fails", "see to it or choose another folder"),
+}
 
 
 @contextmanager
@@ -26,8 +35,8 @@ def whole_file(target: Path, scratch: Path) -> Iterator[Path]:
     from the ending. On any exception it is removed, and what was at ``target`` before stays.
 
     Raises:
-        OutputError: the folder is missing or not writable, the disk is full, or ``target`` is in
-            use by another program.
+        OutputError: the folder is missing or not writable, the disk is full or fails, or
+            ``target`` is in use by another program.
     """
     target = target.absolute()
     check_target(target, scratch)
@@ -40,14 +49,30 @@ def whole_file(target: Path, scratch: Path) -> Iterator[Path]:
         raise
     except Exception as error:
         # Looked at before the part is removed: GDAL's own errors do not say that the disk is full.
-        if is_disk_full(error, target.parent):
-            raise OutputError(
-                f"The disk is full, so {target} could not be written; "
-                "make room or choose another folder."
-            ) from error
-        raise
+        told = write_error(error, target)
+        if told is None:
+            raise
+        raise told from error
     finally:
         remove_parts(target, scratch)
+
+
+def write_error(
+    error: BaseException, target: Path, name: str = "", advised: str = ""
+) -> OutputError | None:
+    """The sentence for an ``error`` met while ``target`` was written; None if no disk's.
+
+    It calls the file ``name`` instead, and gives the advice ``advised``, where these are given.
+    """
+    if is_disk_full(error, target.parent):
+        reason, advice = "the disk is full", "make room or choose another folder"
+    elif isinstance(error, OSError) and not target.parent.is_dir():
+        reason, advice = "the folder is gone", "make it again or choose another one"
+    elif isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        reason, advice = DISK_ERRORS[error.errno]
+    else:
+        return None
+    return OutputError(f"{name or target} cannot be written: {reason}; {advised or advice}.")
 
 
 def check_target(target: Path, scratch: Path) -> None:
@@ -74,13 +99,12 @@ def check_target(target: Path, scratch: Path) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        if is_disk_full(error, target.parent):
-            reason = "the disk is full; make room or choose another folder"
-        elif error.errno == errno.ENAMETOOLONG:
-            reason = "its name is too long; choose a shorter one"
-        else:
-            reason = "the folder is not writable; choose another one"
-        raise OutputError(f"{target} cannot be written: {reason}.") from error
+        told = write_error(error, target)
+        if told is None:
+            told = OutputError(
+                f"{target} cannot be written ({error.strerror}); choose another folder."
+            )
+        raise told from error
 
 
 def is_disk_full(error: BaseException, folder: Path) -> bool:
@@ -105,13 +129,26 @@ def _move(part: Path, target: Path) -> None:
     except PermissionError as error:
         raise OutputError(
             f"{target} cannot be replaced; close the layers and programs that use it, "
-            "or choose another name."
+            "or choose another name or folder."
         ) from error
+    flush_folder(target.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Let the names in a folder survive a power cut, as far as its disk can."""
     if os.name == "posix":
-        # The new name, too, must survive a power cut; some network drives refuse this.
+        # Some network drives refuse this.
         with contextlib.suppress(OSError):
-            folder = os.open(target.parent, os.O_RDONLY)
+            number = os.open(folder, os.O_RDONLY)
             try:
-                os.fsync(folder)
+                os.fsync(number)
             finally:
-                os.close(folder)
+                os.close(number)
+
+
+def write_flushed(path: Path, content: bytes | memoryview) -> None:
+    """Write a file of a folder that is not in its place yet; a power cut does not cut it off."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

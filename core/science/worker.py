@@ -10,7 +10,6 @@ import argparse
 import faulthandler
 import importlib
 import os
-import shutil
 import sys
 import tempfile
 import traceback
@@ -27,7 +26,12 @@ from ..bridge.errors import (
     WorkerError,
 )
 from ..bridge.events import MAX_TEXT, Failure, Result, event_to_line
-from ..bridge.home import fairweather_home, jobs_folder
+from ..bridge.home import cache_folder
+from ..bridge.indices import load_indices
+from ..bridge.job_folders import job_folder, join_job, note_job
+from ..bridge.leftovers import tidy_up
+from ..bridge.plain_text import plain_line
+from ..bridge.profiles import load_profiles
 from ..bridge.request import (
     CompositeRequest,
     Request,
@@ -37,12 +41,13 @@ from ..bridge.request import (
     output_files,
     read_request,
 )
-from .heap import keep_one_heap
+from .heap import keep_one_heap, kept_for_good
 from .reporter import EventReporter, Reporter
 from .whole_file import FULL_DISK_ERRORS
 from .worker_streams import (
     CleanEnd,
     EventStream,
+    end_threads_left,
     end_when_signalled,
     end_when_stdin_closes,
     read_stdin_line,
@@ -61,6 +66,9 @@ JOBS: dict[type, tuple[str, str]] = {
 # Set for another GDAL or PROJ, these make rasterio and pyproj fail; without them, each finds its
 # own data.
 FOREIGN_VARIABLES = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
+
+# What Python, libraries in C, and Dask take as the folder for temporary files.
+TEMPORARY_VARIABLES = ("TMPDIR", "TEMP", "TMP", "DASK_TEMPORARY_DIRECTORY")
 
 DISK_IS_FULL = "The disk is full; make room, or choose another folder."
 OUT_OF_MEMORY = (
@@ -84,12 +92,13 @@ def main(arguments: list[str]) -> int:
     for name in FOREIGN_VARIABLES:
         os.environ.pop(name, None)
     # Matplotlib keeps a list of fonts, in the user's home unless told otherwise.
-    os.environ["MPLCONFIGDIR"] = str(fairweather_home() / "cache" / "matplotlib")
+    os.environ["MPLCONFIGDIR"] = str(cache_folder() / "matplotlib")
     faulthandler.enable()
     warnings.filterwarnings("ignore", message=NEEDLESS_WARNING)
-    with _scratch_folder(options.scratch) as scratch:
+    with _scratch_folder(options) as scratch:
         # A folder that a person named is theirs to remove.
         is_ours = options.scratch is None or options.watch_stdin
+        _keep_temporary_files_in(scratch)
         end = CleanEnd(scratch, removes_scratch=is_ours)
         stream = EventStream(on_closed=end)
 
@@ -101,11 +110,21 @@ def main(arguments: list[str]) -> int:
         line = read_stdin_line(MOST_LINE_BYTES) if options.read_credentials else ""
         if options.watch_stdin:
             end_when_stdin_closes(end)
+        tidy_up()
         reporter = EventReporter(stream.send)
         outcome = _outcome(options.request, line, reporter, scratch, end)
         reporter.flush()
         stream.send(outcome)
-    return 0 if isinstance(outcome, Result) else 1
+    code = 0 if isinstance(outcome, Result) else 1
+    end_threads_left(code)
+    return code
+
+
+def _keep_temporary_files_in(scratch: Path) -> None:
+    """Let libraries leave nothing where the system keeps temporary files, however this ends."""
+    for name in TEMPORARY_VARIABLES:
+        os.environ[name] = str(scratch)
+    tempfile.tempdir = str(scratch)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -122,17 +141,19 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 @contextmanager
-def _scratch_folder(given: Path | None) -> Iterator[Path]:
-    if given is not None:
-        given.mkdir(parents=True, exist_ok=True)
-        yield given.absolute()
+def _scratch_folder(options: argparse.Namespace) -> Iterator[Path]:
+    if options.scratch is None:
+        with job_folder() as folder:
+            yield folder
         return
-    jobs_folder().mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="job-", dir=jobs_folder()))
+    folder = options.scratch.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = join_job(folder) if options.watch_stdin else None
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            lock.release()
 
 
 def _outcome(
@@ -140,8 +161,13 @@ def _outcome(
 ) -> Result | Failure:
     """How the job ended, whatever it raised; ``line`` has its credentials, if it has any."""
     try:
+        # Kept from now on: an update may replace the plugin's folder while the job runs.
+        load_profiles()
+        load_indices()
         request = read_request(request_file)
         end.targets = output_files(request)
+        if end.removes_scratch:
+            note_job(scratch, end.targets, sys.executable)
         credentials = [credentials_from_line(line)] if line else []
         result = Result(_find_job(request)(request, reporter, scratch, *credentials))
         event_to_line(result)  # a value that is not JSON is an error of the job
@@ -152,9 +178,9 @@ def _outcome(
 
 def _find_job(request: Request) -> Callable[..., dict[str, object]]:
     module, function = JOBS[type(request)]
-    job: Callable[..., dict[str, object]] = getattr(
-        importlib.import_module(module, __package__), function
-    )
+    with kept_for_good():
+        loaded = importlib.import_module(module, __package__)
+    job: Callable[..., dict[str, object]] = getattr(loaded, function)
     return job
 
 
@@ -168,7 +194,7 @@ def failure_of(error: BaseException) -> Failure:
         return _failure(WorkerError, OUT_OF_MEMORY)
     if any(isinstance(cause, OSError) and cause.errno in FULL_DISK_ERRORS for cause in causes):
         return _failure(OutputError, DISK_IS_FULL)
-    if isinstance(error, ImportError):
+    if isinstance(error, (ImportError, SyntaxError)):
         return _import_failure(error)
     words = " ".join(str(error).split())[:500]
     name = type(error).__name__
@@ -179,15 +205,17 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def _failure(kind: type[FairweatherError], text: str) -> Failure:
-    return Failure(kind.__name__, text[:MAX_TEXT])
+    return Failure(kind.__name__, plain_line(text[:MAX_TEXT])[:MAX_TEXT])
 
 
-def _import_failure(error: ImportError) -> Failure:
-    name = error.name or str(error)
-    if name.partition(".")[0] == PACKAGE_ROOT:
+def _import_failure(error: ImportError | SyntaxError) -> Failure:
+    """A module is missing, or cut off: of an environment, or of a plugin that is being updated."""
+    name = getattr(error, "name", None) or str(error)
+    if name.partition(".")[0] == PACKAGE_ROOT or isinstance(error, SyntaxError):
         return _failure(
             WorkerError,
-            f"This copy of Fairweather is incomplete ({name} cannot be loaded); install it again.",
+            f"This copy of the plugin is incomplete ({name} cannot be loaded); run again if it was "
+            "just updated, or else install it again.",
         )
     return _failure(
         EnvironmentNotReadyError,

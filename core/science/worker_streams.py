@@ -69,13 +69,20 @@ class CleanEnd:
         limit = threading.Timer(SECONDS_TO_CLEAN_UP, _end_process)
         limit.daemon = True
         limit.start()
-        while any(part_path(target, self.scratch).exists() for target in self.targets):
+        self._remove_parts()
+        if self.removes_scratch:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            # A large scratch folder takes a moment, in which a thread may have begun a file.
+            self._remove_parts()
+        _end_process()
+
+    def _remove_parts(self) -> None:
+        are_left = True
+        while are_left:
             # More than once, because the job's threads go on writing until the end.
             for target in self.targets:
                 remove_parts(target, self.scratch)
-        if self.removes_scratch:
-            shutil.rmtree(self.scratch, ignore_errors=True)
-        _end_process()
+            are_left = any(part_path(target, self.scratch).exists() for target in self.targets)
 
 
 def read_stdin_line(most: int) -> str:
@@ -127,6 +134,14 @@ def end_when_signalled(end: Callable[[], None]) -> None:
 
 def _leave_to_thread(number: int, frame: object) -> None:
     """A handler must exist for the byte to be written."""
+
+
+def end_threads_left(code: int) -> None:
+    """End the process with ``code`` if threads would keep it, which wait for a server, say."""
+    others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
+    if any(not thread.daemon for thread in others):
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _end_process() -> None:

@@ -31,20 +31,24 @@ def worker_of(process):
 def running(qgis_process, sample_catalog, wait_until, tmp_path):
     """A composite at work: its qgis_process, its worker's id, and the folder of its output."""
     output = tmp_path / "output"
+    temporary = tmp_path / "tmp"
     output.mkdir()
+    temporary.mkdir()
     parameters = {**sample_catalog, "OUTPUT": output / "composite.tif"}
     given = [f"{name}={value}" for name, value in parameters.items()]
     process = subprocess.Popen(
         [PROGRAM, "run", "fairweather:composite", "--", *given],
-        env=qgis_process.environment,
+        env={**qgis_process.environment, "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     wait_until(lambda: worker_of(process) is not None, 30)
     yield process, worker_of(process), output
     process.kill()
     process.communicate()
+    assert [path.name for path in temporary.iterdir() if "fairweather" in path.name] == []
 
 
 def test_cancel(running, is_alive, wait_until):
@@ -54,6 +58,26 @@ def test_cancel(running, is_alive, wait_until):
     _, errors = process.communicate(timeout=10)
     assert process.returncode != 0
     assert "Cancelled" in errors
+    assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_qgis_that_is_told_to_end_leaves_nothing(running, is_alive, wait_until, number):
+    process, worker, output = running
+    process.send_signal(number)
+    wait_until(lambda: not is_alive(worker), SECONDS_TO_CANCEL)
+    process.communicate(timeout=10)
+    assert process.returncode != 0
+    assert list(output.iterdir()) == []
+
+
+def test_ctrl_c_in_a_shell_reaches_the_whole_group(running, is_alive, wait_until):
+    process, worker, output = running
+    os.killpg(process.pid, signal.SIGINT)
+    wait_until(lambda: not is_alive(worker), SECONDS_TO_CANCEL)
+    _, errors = process.communicate(timeout=10)
+    assert "Cancelled" in errors
+    assert "Traceback" not in errors
     assert list(output.iterdir()) == []
 
 

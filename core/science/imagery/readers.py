@@ -25,6 +25,9 @@ SPARE_PLACES = 2
 # Of tiles that more than one block needs; the tiles of a mask are larger than a block.
 TILE_CACHE_BYTES = 128 * 1024**2
 
+# A failed run is told of within two seconds.
+SECONDS_TO_CLOSE = 1.0
+
 
 class Readers:
     """A number of reading threads, one that computes for each processor, and the files read.
@@ -41,8 +44,10 @@ class Readers:
         access: Access | None = None,
     ) -> None:
         self.access = access or Access()
+        self.scratch = scratch
         self.files = RasterFiles(threads, scratch, cache_bytes, self.access)
         self._places = ProcessorPlaces((os.cpu_count() or 1) + SPARE_PLACES)
+        self._work = _WorkUnderWay()
         self._reading = ThreadPoolExecutor(threads, thread_name_prefix="read")
         self._computing = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="compute")
 
@@ -58,12 +63,17 @@ class Readers:
         self.close(cancel=error is not None)
 
     def close(self, cancel: bool) -> None:
-        """End the threads, with ``cancel`` before they have done what was not begun."""
+        """End the threads, with ``cancel`` before they have done what was not begun.
+
+        A thread that waits for a server cannot be woken: with ``cancel``, whoever does so after
+        ``SECONDS_TO_CLOSE`` is left to itself, with the files, until the server's time is over.
+        """
         if cancel:
             self.files.stop_waiting()
         for threads in (self._reading, self._computing):
-            threads.shutdown(wait=True, cancel_futures=cancel)
-        self.files.close()
+            threads.shutdown(wait=not cancel, cancel_futures=cancel)
+        if self._work.is_over(SECONDS_TO_CLOSE):
+            self.files.close()
 
     def map(
         self,
@@ -75,11 +85,38 @@ class Readers:
         room = threading.Semaphore(at_once)
 
         def run(*own: Any) -> Found:
-            with room, self._places.taken():
+            with self._work, room, self._places.taken():
                 return function(*own)
 
         return self._reading.map(run, *arguments)
 
     def compute(self, function: Callable[..., Found], *arguments: Iterable[Any]) -> Iterator[Found]:
         """``function`` of each set of arguments, run by the computing threads, in order."""
-        return self._computing.map(function, *arguments)
+
+        def run(*own: Any) -> Found:
+            with self._work:
+                return function(*own)
+
+        return self._computing.map(run, *arguments)
+
+
+class _WorkUnderWay:
+    """Counts what threads are at, within ``with``, and waits for its end."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether all ends within so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._count == 0, seconds)

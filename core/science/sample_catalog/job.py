@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from ...bridge.errors import InvalidRequestError, OutputError
-from ...bridge.part_files import part_path
+from ...bridge.part_files import former_path, part_path, remove_parts
 from ...bridge.request import SampleCatalogRequest
 from ..reporter import Reporter, StageProgress
-from ..whole_file import is_disk_full
+from ..whole_file import flush_folder, write_error, write_flushed
 from .clouds import Clouds
 from .documents import (
     COLLECTION_ID,
@@ -60,11 +59,12 @@ def run_sample_catalog(
         _put_in_place(part, folder, scratch)
     except Exception as error:
         # GDAL's own errors do not say that the disk is full; a look at the disk does.
-        if isinstance(error, OSError) or is_disk_full(error, folder.parent):
-            raise OutputError(_why_not_written(error, folder)) from error
-        raise
+        told = _why_not_written(error, folder)
+        if told is None:
+            raise
+        raise told from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        remove_parts(folder, scratch)
     reporter.message(f"Wrote a synthetic catalogue of {request.days} days; it shows no real place.")
     return {"CATALOG": str(folder / CATALOG_FILE)}
 
@@ -134,17 +134,13 @@ def _write_item(maker: SceneMaker, satellite_pass: Pass, folder: Path) -> dict[s
 
 
 def _put_in_place(part: Path, folder: Path, scratch: Path) -> None:
-    if not folder.is_dir():
-        part.rename(folder)
-        return
-    former = part_path(folder.with_name(f"{folder.name}.former"), scratch)
-    folder.rename(former)
-    try:
-        part.rename(folder)
-    except OSError:
-        former.rename(folder)
-        raise
-    shutil.rmtree(former, ignore_errors=True)
+    for inside in (part, *(path for path in part.rglob("*") if path.is_dir())):
+        flush_folder(inside)
+    if folder.is_dir():
+        # Until the next line is done, ``remove_parts`` would bring it back.
+        folder.rename(former_path(folder, scratch))
+    part.rename(folder)
+    flush_folder(folder.parent)
 
 
 def _is_sample_catalog(path: Path) -> bool:
@@ -155,14 +151,15 @@ def _is_sample_catalog(path: Path) -> bool:
     return isinstance(content, dict) and content.get("id") == COLLECTION_ID
 
 
-def _why_not_written(error: Exception, folder: Path) -> str:
-    if is_disk_full(error, folder.parent):
-        reason, advice = "the disk is full", "make room or choose another folder"
-    else:
-        reason = getattr(error, "strerror", None) or str(error)
-        advice = "close what uses it or choose another folder"
-    return f"The catalogue cannot be written to {folder} ({reason}); {advice}."
+def _why_not_written(error: Exception, folder: Path) -> OutputError | None:
+    told = write_error(error, folder)
+    if isinstance(error, PermissionError) or (told is None and isinstance(error, OSError)):
+        return OutputError(
+            f"The catalogue cannot be written to {folder} ({error.strerror}); close what uses it "
+            "or choose another folder."
+        )
+    return told
 
 
 def _write_json(path: Path, document: dict[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_flushed(path, (json.dumps(document, indent=1) + "\n").encode("utf-8"))

@@ -11,6 +11,7 @@ import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
+from ..whole_file import write_flushed
 from .landscape import BANDS, LAND_COVERS, reflectance_curves
 from .scenes import BAND_RESOLUTIONS, NODATA, OFFSET, SCALE, Pass, Scene, SceneMaker
 from .tiles import COARSE_RESOLUTION, FINE_RESOLUTION
@@ -73,7 +74,7 @@ def write_cog(
     ``packed`` says in the file, too, that reflectance = pixel * SCALE + OFFSET.
     """
     pixels = np.stack(list(layers.values()))
-    with MemoryFile() as memory:
+    with MemoryFile() as memory, MemoryFile() as cog:
         with memory.open(
             driver="GTiff", count=len(layers), dtype=pixels.dtype, **profile
         ) as dataset:
@@ -83,7 +84,8 @@ def write_cog(
             if packed:
                 dataset.scales, dataset.offsets = [SCALE] * len(layers), [OFFSET] * len(layers)
         # Unlike a dataset in mode "w", this leaves Python to other threads while it compresses.
-        rasterio.shutil.copy(memory.name, path, driver="COG", **COG_OPTIONS)
+        rasterio.shutil.copy(memory.name, cog.name, driver="COG", **COG_OPTIONS)
+        write_flushed(path, cog.getbuffer())
 
 
 def _write_thumbnail(scene: Scene, path: Path) -> None:
@@ -97,4 +99,4 @@ def _write_thumbnail(scene: Scene, path: Path) -> None:
     with MemoryFile() as memory:
         with memory.open(driver="PNG", count=4, dtype="uint8", **grid) as dataset:
             dataset.write(picture)
-        path.write_bytes(memory.read())
+        write_flushed(path, memory.getbuffer())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -36,11 +37,12 @@ def write_chart_image(target: Path, chart: Chart, scratch: Path) -> None:
     Raises:
         OutputError: ``target`` cannot be written.
     """
-    with mpl.rc_context(), whole_file(target, scratch) as part:
+    picture = BytesIO()
+    with mpl.rc_context():
         # A user's own matplotlib settings are for the user's figures.
         mpl.rcdefaults()
         draw_chart(chart).savefig(
-            part,
+            picture,
             format="png",
             dpi=DOTS_PER_INCH,
             metadata={
@@ -49,6 +51,8 @@ def write_chart_image(target: Path, chart: Chart, scratch: Path) -> None:
                 "Software": f"Fairweather {plugin_version()}",
             },
         )
+    with whole_file(target, scratch) as part:
+        part.write_bytes(picture.getbuffer())
 
 
 def draw_chart(chart: Chart) -> Figure:

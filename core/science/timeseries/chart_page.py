@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import pkgutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from ..whole_file import whole_file
 from .chart import Chart, ChartedSeries, site_labels
 
-TEMPLATES_FOLDER = Path(__file__).parent / "templates"
 MOST_SITES = 500  # what a browser draws at once without waiting, in some megabytes
 DECIMALS = 5
 
@@ -32,7 +32,7 @@ def write_chart_page(target: Path, chart: Chart, scratch: Path) -> None:
 
 def _render(chart: Chart) -> str:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES_FOLDER),
+        loader=FunctionLoader(_template_text),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -52,7 +52,8 @@ def _render(chart: Chart) -> str:
 
 
 def _template_text(name: str) -> str:
-    return (TEMPLATES_FOLDER / name).read_text(encoding="utf-8")
+    # From the package's loader: the folder may be another version's meanwhile.
+    return (pkgutil.get_data(__name__, f"templates/{name}") or b"").decode("utf-8")
 
 
 def _page_data(chart: Chart) -> dict[str, Any]:

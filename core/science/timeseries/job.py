@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...bridge.credentials import Credentials
-from ...bridge.request import TimeSeriesRequest
+from ...bridge.request import TimeSeriesRequest, output_files
 from ...bridge.series_recipe import check_series_recipe
 from ..access.access import open_access
 from ..cluster.choice import chosen_cluster
@@ -20,7 +20,7 @@ from ..imagery.estimate import DRY_RUN_IS_OVER
 from ..imagery.losses import LossTally, LostFile, losses_in_words
 from ..imagery.readers import READS_IN_FLIGHT, Readers
 from ..reporter import Reporter, StageProgress
-from ..whole_file import whole_file
+from ..whole_file import check_target, whole_file
 from .chart import Chart, ChartedSeries, recipe_in_words
 from .coverage import clear_day_warnings
 from .inputs import TimeSeriesInputs, prepare_time_series
@@ -63,6 +63,9 @@ def run_time_series(
         chosen_cluster(request, reporter) as cluster,
         Readers(READS_IN_FLIGHT, scratch, access=access) as readers,
     ):
+        if not request.dry_run:
+            for target in output_files(request):
+                check_target(target, scratch)
         inputs = prepare_time_series(request, reporter, readers)
         reporter.message(estimate_time_series(inputs, request).in_words())
         if request.dry_run:

@@ -1,6 +1,7 @@
 """The tables of a run, as CSV for the QGIS half: observations, series, and a line a site.
 
-Times are ISO 8601 in UTC, and what has no value is empty.
+Times are ISO 8601 in UTC, and what has no value is empty. What a catalogue wrote becomes no formula
+of a spreadsheet.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...bridge.plain_text import plain_cell
 from .series import Observations, Series
 from .sites import LocatedSite
 
@@ -71,7 +73,14 @@ def observation_rows(found: Iterable[SiteIndex]) -> Iterator[tuple[object, ...]]
             strict=True,
         )
         for time, value, clear, item_ids in days:
-            yield (*start, _time(time), _number(value), int(clear), one.all_pixels, item_ids)
+            yield (
+                *start,
+                _time(time),
+                _number(value),
+                int(clear),
+                one.all_pixels,
+                plain_cell(item_ids),
+            )
 
 
 def series_rows(found: Iterable[tuple[SiteIndex, Series]]) -> Iterator[tuple[object, ...]]:

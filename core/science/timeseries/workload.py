@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...bridge.request import TimeSeriesRequest
+from ..catalog.checks import cloud_cover
 from ..imagery.estimate import (
     TILE_EDGE,
     Estimate,
@@ -56,8 +57,8 @@ def _reading(block: SiteBlock) -> Reading:
 
 def _clear_share(scene: Scene) -> float:
     """How likely a small place is clear: the scene's own share, 1 where it does not tell."""
-    cloud_cover = scene.properties.get("eo:cloud_cover")
-    return 1 - cloud_cover / 100 if isinstance(cloud_cover, (int, float)) else 1.0
+    cover = cloud_cover(scene.properties)
+    return 1.0 if cover is None else 1 - min(max(cover, 0.0), 100.0) / 100
 
 
 def _table_bytes(inputs: TimeSeriesInputs, request: TimeSeriesRequest) -> float:

@@ -1,16 +1,19 @@
 """A server on loopback that sends ranges and breaks the requests it is told to."""
 
 import contextlib
+import json
 import random
 import re
 import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 EVERY_BYTE = (0, 1_000_000_000)
 
@@ -20,6 +23,8 @@ class FaultyServer:
     """``script`` are faults by the number of the request, from 1; ``lasting`` by file name.
 
     A lasting fault may be limited to requests that touch the bytes ``[start, stop)`` of the file.
+    Each answer takes ``latency`` seconds, and a share ``rate`` of the requests fails at random.
+    ``answer`` tells status and content of what is no file, by path and what is asked.
     In the script, ``for good 404`` breaks the file from that request on, ``all refuse`` every one.
     """
 
@@ -28,8 +33,10 @@ class FaultyServer:
     lasting: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     everything: str = ""
     rate: float = 0.0
+    latency: float = 0.0
     chance: random.Random = field(default_factory=partial(random.Random, 4))
     has_ranges: bool = True
+    answer: Callable[[str, dict], tuple[int, bytes]] | None = None
     requests: int = 0
     moments: list[float] = field(default_factory=list)
     address: str = ""
@@ -70,14 +77,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         with contextlib.suppress(OSError):
-            self._answer()
+            self._answer({})
 
-    def _answer(self):
-        name = self.path.lstrip("/")
-        content = (self._faulty.folder / name).read_bytes()
-        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"])
-        start, stop = int(asked[1]), min(int(asked[2]) + 1, len(content))
+    def do_POST(self):
+        with contextlib.suppress(OSError):
+            self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def _answer(self, body):
+        parts = urlsplit(self.path)
+        name, status, content = parts.path.lstrip("/"), 200, b"no such file"
+        if self._faulty.answer:
+            status, content = self._faulty.answer(
+                parts.path, {**dict(parse_qsl(parts.query)), **body}
+            )
+        elif (self._faulty.folder / name).is_file():
+            content = (self._faulty.folder / name).read_bytes()
+        else:
+            status = 404
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        start, stop = (int(asked[1]), int(asked[2]) + 1) if asked else (0, len(content))
+        stop = min(stop, len(content))
         fault = self._faulty.fault_of(name, start, stop)
+        time.sleep(self._faulty.latency)
         if fault == "refuse":
             self._reset()
         elif fault == "hang up":
@@ -87,10 +108,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "html":
             self._send(200, b"<html>Please sign in</html>", {})
         elif fault[:3].isdigit():
-            status, _, wait = fault.partition(" after ")
-            self._send(int(status), b"no", {"Retry-After": wait} if wait else {})
-        elif not self._faulty.has_ranges:
-            self._send(200, content, {}, fault)
+            told, _, wait = fault.partition(" after ")
+            self._send(int(told), b"no", {"Retry-After": wait} if wait else {})
+        elif not (asked and self._faulty.has_ranges):
+            self._send(status, content, {}, fault)
         elif start >= len(content):
             self._send(416, b"", {"Content-Range": f"bytes */{len(content)}"})
         else:

@@ -1,5 +1,6 @@
 """Time series with files that cannot be read: which values are missing, and that it is told."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,72 @@ def test_the_server_goes_away(server, small_job):
     small_job.__init__(small_job.folder, server, days=9)
     server.script = {8: "all refuse"}
     with pytest.raises(ReadError, match=r"does not answer any more|Most of the imagery"):
+        small_job.series()
+
+
+KINDS = (
+    "refuse",
+    "hang up",
+    "reset",
+    "cut",
+    "drip",
+    "429 after 0",
+    "500",
+    "502",
+    "403",
+    "long",
+    "html",
+)
+
+
+@pytest.mark.parametrize("fault", KINDS)
+def test_every_kind_at_the_third_request(server, small_job, fault):
+    server.script = {3: fault}
+    rows, warnings = small_job.series()
+    assert_values(small_job, rows)
+    assert not any("could not be read" in text for text in warnings)
+
+
+@pytest.mark.parametrize("fault", ["redirect", "html", "short", "cut", "404"])
+def test_every_kind_for_good_costs_one_day(server, small_job, fault):
+    server.lasting = {"nir-1.tif": (fault, *EVERY_BYTE)}
+    rows, warnings = small_job.series()
+    assert_values(small_job, rows, without=[(0, 1), (1, 1)])
+    assert any("nir-1.tif" in text for text in warnings)
+
+
+def test_a_server_without_ranges(server, small_job):
+    server.has_ranges = False
+    rows, _ = small_job.series()
+    assert_values(small_job, rows)
+    assert server.requests <= 9 + 8
+
+
+def test_the_pause_that_a_server_asks_for(server, small_job):
+    server.script = {5: "429 after 1"}
+    rows, _ = small_job.series()
+    assert_values(small_job, rows)
+
+
+def test_names_that_come_back(small_job, monkeypatch):
+    resolve, asked = socket.getaddrinfo, []
+
+    def fail_at_first(*arguments, **others):
+        asked.append(arguments)
+        if len(asked) <= 4:
+            raise socket.gaierror("Temporary failure in name resolution")
+        return resolve(*arguments, **others)
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail_at_first)
+    rows, _ = small_job.series()
+    assert_values(small_job, rows)
+
+
+def test_a_server_that_speaks_no_tls(server, small_job):
+    for item in small_job.items:
+        for asset in item["assets"].values():
+            asset["href"] = asset["href"].replace("http:", "https:")
+    with pytest.raises(ReadError):
         small_job.series()
 
 

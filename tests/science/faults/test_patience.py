@@ -62,6 +62,14 @@ def known_host():
     return hosts
 
 
+def silent_host():
+    """One that other reads have just found away."""
+    hosts = known_host()
+    for _ in range(patience.FAILURES_OF_SILENCE):
+        hosts.failed(HREF.format("first"))
+    return hosts
+
+
 def give_up(hosts, error, href=FILE, clock=None, seconds=0.0):
     """The number of attempts until the read is given up; each takes some seconds."""
     attempts = hosts.attempts(href, retry_policy())
@@ -82,14 +90,39 @@ def may_go_on(attempts, error):
 
 
 def test_pauses_grow_and_are_never_quite_the_same(clock):
-    give_up(known_host(), ProtocolError("reset"))
+    give_up(silent_host(), ProtocolError("reset"))
     first, clock.pauses = clock.pauses, []
-    give_up(known_host(), ProtocolError("reset"))
+    give_up(silent_host(), ProtocolError("reset"))
     assert len(first) == 10
     assert first != clock.pauses
-    for one, least in zip(first, (0, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30), strict=False):
-        assert least <= one <= least + 0.2
-    assert sum(first) <= 100
+    for one, most in zip(first, (0.01, 0.03, 0.09, 0.27, 0.81, 2.43, 7.3, 22, 30, 30), strict=True):
+        assert 0.79 * most <= one <= most
+    assert 60 <= sum(first) <= 100
+
+
+def test_pauses_stay_short_while_the_server_answers_others(clock):
+    hosts = known_host()
+    attempts = hosts.attempts(FILE, retry_policy())
+    for _ in range(10):
+        hosts.answered(HREF.format("other"), is_read=True)
+        attempts.wait(ProtocolError("reset"))
+    for one, most in zip(clock.pauses, (0.01 * 2**step for step in range(9)), strict=False):
+        assert 0.79 * most <= one <= most
+    assert 8 <= sum(clock.pauses) <= 11
+
+
+def test_a_read_alone_waits_out_a_minute_too(clock):
+    begin = clock.now
+    give_up(known_host(), ProtocolError("reset"))
+    assert clock.now - begin >= 60
+
+
+@pytest.mark.parametrize(
+    ("status", "least"), [(503, 0.064), (429, 0.064), (500, 0.008), (502, 0.008)]
+)
+def test_a_busy_server_gets_longer_pauses(clock, status, least):
+    known_host().attempts(FILE, retry_policy()).wait(StatusError(status))
+    assert least <= clock.pauses[0] <= 2 * least
 
 
 def test_a_server_that_stalls_ends_by_time(clock):
@@ -120,9 +153,15 @@ def test_a_server_never_seen_that_asks_to_wait_is_waited_for(clock):
     assert clock.pauses == [40]
 
 
-@pytest.mark.parametrize(("status", "most"), [(403, 7), (503, 11), (500, 11)])
-def test_what_is_mostly_meant_is_asked_less_often(clock, status, most):
-    assert give_up(known_host(), StatusError(status)) == most
+@pytest.mark.parametrize(("status", "attempts"), [(403, 7), (500, 11)])
+def test_what_is_mostly_meant_is_asked_less_often(clock, status, attempts):
+    assert give_up(known_host(), StatusError(status)) == attempts
+
+
+def test_a_busy_server_is_asked_until_the_time_is_over(clock):
+    begin = clock.now
+    assert 7 <= give_up(silent_host(), StatusError(503)) <= 11
+    assert 60 <= clock.now - begin <= 100
 
 
 def test_the_pause_that_is_asked_for(clock):

@@ -1,9 +1,5 @@
 """Every request of a small composite broken in every way, once or for good."""
 
-import itertools
-import json
-
-import numpy as np
 import pytest
 
 ONCE = (
@@ -42,7 +38,7 @@ def test_a_fault_at_every_request_changes_no_pixel(server, small_job, same_pixel
     assert walk(server, small_job, same_pixels, fault) >= 25
 
 
-def walk_for_good(server, small_job, fault, step=1):
+def walk_for_good(server, small_job, check, fault, step=1):
     """From request 1, 2, 3 … on, break that request's file: each loss is named, and no other."""
     number = 1
     while True:
@@ -51,29 +47,18 @@ def walk_for_good(server, small_job, fault, step=1):
         found = small_job.run()
         if server.requests < number:
             return number - 1
-        assert_only_the_named_is_lost(found, small_job)
+        check(found, small_job)
         number += step
 
 
-def assert_only_the_named_is_lost(found, small_job):
-    (loss,) = json.loads(found.tags.get("FAIRWEATHER_SKIPPED", '[{"blocks": 0}]'))
-    assert bool(found.named) == bool(loss["blocks"])
-    day = int(loss.get("item", "scene-0").removeprefix("scene-"))
-    candidates = [
-        small_job.oracle(without=[(day, column) for column in columns])
-        for columns in itertools.combinations((0, 1), loss["blocks"])
-    ]
-    assert any(np.allclose(found.pixels, one, atol=1e-6, equal_nan=True) for one in candidates)
-
-
-def test_a_file_broken_from_every_fifth_request_on(server, small_job):
-    assert walk_for_good(server, small_job, "damaged", step=5) >= 25
+def test_a_file_broken_from_every_fifth_request_on(server, small_job, only_the_named_is_lost):
+    assert walk_for_good(server, small_job, only_the_named_is_lost, "damaged", step=5) >= 25
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FOR_GOOD)
-def test_a_file_broken_from_every_request_on(server, small_job, fault):
-    assert walk_for_good(server, small_job, fault) >= 25
+def test_a_file_broken_from_every_request_on(server, small_job, only_the_named_is_lost, fault):
+    assert walk_for_good(server, small_job, only_the_named_is_lost, fault) >= 25
 
 
 def test_three_of_ten_requests_fail(server, small_job, same_pixels):

@@ -231,3 +231,14 @@ def test_every_job_of_the_table_exists():
     for module, function in worker_module.JOBS.values():
         job = importlib.import_module(module, worker_module.__package__)
         assert callable(getattr(job, function))
+
+
+def test_temporary_files_of_libraries_are_in_the_jobs_own_folder(real_worker, request_):
+    worker = real_worker("""
+        import tempfile
+        import dask
+        return {"folders": [tempfile.gettempdir(), os.environ["TMPDIR"],
+                            dask.config.get("temporary-directory")], "own": str(scratch)}
+    """)
+    values = worker.run(request_)
+    assert values["folders"] == [values["own"]] * 3

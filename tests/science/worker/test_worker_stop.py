@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fairweather.core.bridge.errors import CancelledError, WorkerError
 from fairweather.core.bridge.home import jobs_folder
+from fairweather.core.bridge.part_files import former_path, part_path, remove_parts
 from fairweather.core.bridge.request import SampleCatalogRequest, request_to_json
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
@@ -112,7 +113,7 @@ def test_a_killed_sample_catalog_leaves_nothing_and_a_rerun_by_hand_is_the_same(
     wait_until(lambda: list(tmp_path.glob(".sample catalog.*.part/*/*/*.tif")), 30)
     parent.kill()
     wait_until(lambda: list(tmp_path.iterdir()) == [path], 2)
-    assert list(jobs_folder().iterdir()) == []
+    wait_until(lambda: list(jobs_folder().iterdir()) == [], 2)
 
     contents = []
     for _ in range(2):
@@ -122,3 +123,65 @@ def test_a_killed_sample_catalog_leaves_nothing_and_a_rerun_by_hand_is_the_same(
         contents.append({file: file.read_bytes() for file in files if file.is_file()})
     assert contents[0] == contents[1]
     assert len(contents[0]) > 12
+
+
+@posix_only
+def test_ctrl_c_while_it_starts_is_one_sentence(real_worker, request_, plugin_root, tmp_path):
+    """Loading takes a moment, in which the worker does not listen yet."""
+    script = tmp_path / "interrupted.py"
+    script.write_text(
+        "import importlib.util, os, signal, sys\n"
+        "spec = importlib.util.spec_from_file_location('launch', sys.argv[1])\n"
+        "launch = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(launch)\n"
+        "read = launch._read_files\n"
+        "launch._read_files = lambda root: os.kill(os.getpid(), signal.SIGINT) or read(root)\n"
+        "sys.exit(launch.main(['worker', 'request.json']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script, plugin_root / "core" / "launch.py"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 130
+    assert done.stderr == "Cancelled; nothing was done yet.\n"
+
+
+@posix_only
+def test_a_file_begun_while_the_scratch_folder_is_removed_goes_too(
+    real_worker, request_, files_made
+):
+    worker = real_worker("""
+        import shutil
+        from fairweather.core.bridge.part_files import part_path
+        remove = shutil.rmtree
+        def remove_slowly(*arguments, **options):
+            part_path(Path(request.items), scratch).write_text("begun too late")
+            remove(*arguments, **options)
+        shutil.rmtree = remove_slowly
+        note("ready", "yes")
+        time.sleep(60)
+    """)
+    process = subprocess.Popen(worker.command(request_), stdout=subprocess.PIPE)
+    worker.wait_for("ready")
+    process.terminate()
+    process.communicate(timeout=2)
+    assert files_made() == []
+
+
+def test_a_former_catalogue_is_put_back_where_no_new_one_came(tmp_path):
+    target, scratch = tmp_path / "catalogue", tmp_path / "job-1"
+    former = former_path(target, scratch)
+    former.mkdir()
+    (former / "catalog.json").write_text("former")
+    part_path(target, scratch).mkdir()
+    remove_parts(target, scratch)
+    assert (target / "catalog.json").read_text() == "former"
+    assert [path.name for path in tmp_path.iterdir()] == ["catalogue"]
+    target.rename(former)
+    target.mkdir()
+    (target / "catalog.json").write_text("new")
+    remove_parts(target, scratch)
+    assert (target / "catalog.json").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["catalogue"]

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from email.utils import parsedate_to_datetime
 from itertools import chain
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ...access.connections import Connections
 from ...access.sending import send
 from ...catalog.web import reason_in_words
 from ...whole_file import FULL_DISK_ERRORS
+from .bytes_in_flight import BytesInFlight
 from .patience import Hosts, RangeError, StatusError, first_cause, may_pass, retry_policy
 from .processor_places import place_given_up
 
@@ -34,6 +36,8 @@ SECONDS_OF_GRACE = 30.0
 PIECE_BYTES = 64 * 1024
 COPY_BYTES = 8 * 1024**2
 MOST_COPIED_BYTES = 8 * 1024**3
+# Twice what the usual tiles take, of a megabyte and a half in each of the reading threads.
+MOST_BYTES_IN_FLIGHT = 96 * 1024**2
 
 PARTIAL_CONTENT = 206
 WHOLE_CONTENT = 200
@@ -55,6 +59,7 @@ class RangeReader:
         self._copying: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
         self._hosts = Hosts()
+        self.in_flight = BytesInFlight(MOST_BYTES_IN_FLIGHT)
 
     def read(self, href: str, start: int, length: int) -> bytes:
         """Up to ``length`` bytes from ``start`` on: fewer only where the file ends.
@@ -170,6 +175,13 @@ class RangeReader:
 
 
 def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
+    """The pause that the server asks for, in seconds; a moment is taken by the server's clock."""
+    asked, now = response.headers.get("Retry-After", ""), response.headers.get("Date", "")
+    try:
+        pause = parsedate_to_datetime(asked) - parsedate_to_datetime(now)
+        return max(0.0, pause.total_seconds())
+    except (TypeError, ValueError):
+        pass  # it asks for seconds, or does not say what time it is
     try:
         return urllib3.Retry().get_retry_after(response)
     except InvalidHeader:

@@ -17,7 +17,7 @@ import rasterio.windows
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
-from .raster_file import Window, no_crs_error, read_error
+from .raster_file import Window, check_crs, read_error
 
 # GDAL finds a format by a file's content, and some formats name further files to open: an address
 # that ends in .tif must not bring those in.
@@ -127,8 +127,7 @@ class GdalFile:
         self._datasets = datasets
         try:
             with datasets.lend(self._place, 0) as dataset:
-                if dataset.crs is None:
-                    raise no_crs_error(href)
+                check_crs(href, dataset.crs)
                 overviews = len(dataset.overviews(1))
                 self.stores_overviews = dataset.driver == TIFF_DRIVER
                 self.nodata: float | None = dataset.nodata

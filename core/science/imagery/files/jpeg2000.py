@@ -22,7 +22,7 @@ from .byte_ranges import RangeReader
 from .codestream import MOST_HEADER_BYTES, Header, Read, TileParts, read_header
 from .gdal import GDAL_OPTIONS
 from .patience import RangeError
-from .raster_file import Window, no_crs_error, read_error
+from .raster_file import Window, check_crs, read_error
 from .tile_cache import TileCache
 from .tile_grid import TiledLevel, TileGrid
 
@@ -132,8 +132,7 @@ def _read_levels(href: str, header: Header) -> _Levels | None:
     # A tile part of no bytes: the driver wants to see one, but reads it only for pixels.
     content = header.file_of(b"\xff\x90\x00\x0a\x00\x00\x00\x00\x00\x0e\x00\x01\xff\x93")
     with _open(content, 0) as dataset:
-        if dataset.crs is None:
-            raise no_crs_error(href)
+        check_crs(href, dataset.crs)
         if dataset.shape != header.shape:
             raise ValueError("its two headers differ")
         factors, dtype = dataset.overviews(1), np.dtype(dataset.dtypes[0])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from urllib3 import Retry
 from urllib3.exceptions import (
     MaxRetryError,
     NewConnectionError,
@@ -20,6 +20,11 @@ from urllib3.exceptions import TimeoutError as ServerTimeoutError
 
 # What a busy server or a shaky network answers; storage that limits requests says 403 too.
 PASSING_STATUSES = frozenset({403, 408, 429, 500, 502, 503, 504})
+# What asks for fewer requests, where other failures are soon over.
+BUSY_STATUSES = frozenset({429, 503})
+BUSY_STEPS = 3
+# After so many failures in a row of any of its reads, a server answers nobody.
+FAILURES_OF_SILENCE = 8
 # Most often it is meant, so that these are fewer attempts.
 FORBIDDEN = 403
 MOST_FORBIDDEN = 7
@@ -28,6 +33,8 @@ REFUSALS = {
     401: ": it refuses access; choose its keys as AUTH, or check them",
     403: ": it refuses access; choose its keys as AUTH, or check them",
 }
+# More than it takes to connect and to read, each until its time limit.
+MOST_SECONDS_OF_AN_ATTEMPT = 35.0
 # After so many of its reads, or its openings, were given up, a file is not asked for any more.
 MOST_FAILED_READS = 3
 PASSING_ERRORS = (ProtocolError, ServerTimeoutError, NewConnectionError, SSLError, OSError)
@@ -77,18 +84,38 @@ FOR_A_SERVER_THAT_ANSWERED = Patience(seconds=100, files=6)
 FOR_A_STRANGER = Patience(seconds=15, files=2)
 
 
-def retry_policy() -> Retry:
-    """How often a range is asked for again: pauses of about 0, 0.2, 0.4, 0.8 … 30 seconds.
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often a range is asked for again, and after which pauses, in seconds.
 
-    Where three requests of ten fail, one read of half a million fails altogether.
+    Most failures are over at once, and a block waits for its slowest read, so pauses grow from
+    next to nothing: 0.01, 0.02, 0.04 … 5. Where a server answers nobody any more they grow faster
+    and longer: 0.01, 0.03, 0.09, 0.27, 0.8, 2.4, 7, 22, 30 and 30. Where three requests of ten
+    fail, one read of half a million fails altogether.
     """
-    return Retry(
-        total=10,
-        status_forcelist=PASSING_STATUSES,
-        backoff_factor=0.1,
-        backoff_jitter=0.2,
-        backoff_max=30,
-    )
+
+    most_retries: int = 10
+    first_pause: float = 0.01
+    growth: float = 2.0
+    longest_pause: float = 5.0
+    growth_in_silence: float = 3.0
+    longest_in_silence: float = 30.0
+    least_share: float = 0.8
+
+    def pause(self, failures: int, *, is_busy: bool, is_silent: bool) -> float:
+        """The pause after so many failures, never quite the same: all would come back at once."""
+        if is_silent:
+            growth, longest = self.growth_in_silence, self.longest_in_silence
+        else:
+            growth, longest = self.growth, self.longest_pause
+        steps = failures - 1 + (BUSY_STEPS if is_busy else 0)
+        pause = min(self.first_pause * growth**steps, longest)
+        return pause * random.uniform(self.least_share, 1)  # nosec B311: nothing is to be guessed
+
+
+def retry_policy() -> RetryPolicy:
+    """The policy of every read."""
+    return RetryPolicy()
 
 
 def may_pass(error: BaseException) -> bool:
@@ -110,9 +137,10 @@ def first_cause(error: Exception) -> Exception:
 
 @dataclass
 class _Host:
-    """``failed`` are the files given up since the last answer."""
+    """``failed`` are the files given up since the last answer, ``failures`` the attempts."""
 
     has_answered: bool = False
+    failures: int = 0
     failed: set[str] = field(default_factory=set)
     is_down: threading.Event = field(default_factory=threading.Event)
 
@@ -130,7 +158,7 @@ class Hosts:
         self._lock = threading.Lock()
         self._is_over = False
 
-    def attempts(self, href: str, policy: Retry) -> Attempts:
+    def attempts(self, href: str, policy: RetryPolicy) -> Attempts:
         """The attempts at one read; a file that was given up before has one.
 
         Raises:
@@ -142,7 +170,8 @@ class Hosts:
             failed_reads = self._failed_reads[href]
         if self._is_over:
             host.is_down.set()
-        attempts = Attempts(self, href, host, policy.new(total=0) if failed_reads else policy)
+        once = replace(policy, most_retries=0)
+        attempts = Attempts(self, href, host, once if failed_reads else policy)
         if failed_reads >= MOST_FAILED_READS:
             raise RangeError("it failed again and again and was given up")
         return attempts
@@ -152,9 +181,17 @@ class Hosts:
         with self._lock:
             host = self._hosts[_name(href)]
             host.has_answered = True
+            host.failures = 0
             host.failed.clear()
             if is_read:
                 self._failed_reads.pop(href, None)
+
+    def failed(self, href: str) -> int:
+        """An attempt at a read failed; how many of its server's have since the last answer."""
+        with self._lock:
+            host = self._hosts[_name(href)]
+            host.failures += 1
+            return host.failures
 
     def gave_up(self, href: str) -> None:
         """A read of the file failed after all its attempts."""
@@ -176,12 +213,14 @@ class Hosts:
 class Attempts:
     """The attempts at one read: bounded by their number and by time."""
 
-    def __init__(self, hosts: Hosts, href: str, host: _Host, policy: Retry) -> None:
+    def __init__(self, hosts: Hosts, href: str, host: _Host, policy: RetryPolicy) -> None:
         self._hosts = hosts
         self._href = href
         self._host = host
-        self._retries = policy
-        self._began = time.monotonic()
+        self._policy = policy
+        self._seconds = 0.0
+        self._since = time.monotonic()
+        self._failures = 0
         self._forbidden = 0
         self._check()
 
@@ -193,25 +232,37 @@ class Attempts:
             Exception: ``error``, as this was the last attempt.
         """
         self._check()
-        try:
-            self._retries = self._retries.increment("GET", self._href, error=error)
-        except MaxRetryError:
+        self._count_time(MOST_SECONDS_OF_AN_ATTEMPT)
+        self._failures += 1
+        if self._failures > self._policy.most_retries:
             self._give_up(error)
-        pause = self._retries.get_backoff_time()
-        if isinstance(error, StatusError):
-            self._forbidden += error.status == FORBIDDEN
-            if error.retry_after is not None:
-                self._host.has_answered = True
-                pause = max(pause, error.retry_after)
+        pause = self._pause_after(error)
         if self._forbidden >= MOST_FORBIDDEN or self._seconds + pause > self._host.patience.seconds:
             self._give_up(error)
         # Woken as soon as the server is given up.
         self._host.is_down.wait(pause)
+        self._count_time(pause)
         self._check()
 
-    @property
-    def _seconds(self) -> float:
-        return time.monotonic() - self._began
+    def _pause_after(self, error: Exception) -> float:
+        status = error.status if isinstance(error, StatusError) else None
+        asked = error.retry_after if isinstance(error, StatusError) else None
+        pause = self._policy.pause(
+            self._failures,
+            is_busy=status in BUSY_STATUSES and asked is None,
+            is_silent=self._hosts.failed(self._href) >= FAILURES_OF_SILENCE,
+        )
+        self._forbidden += status == FORBIDDEN
+        if asked is None:
+            return pause
+        self._host.has_answered = True
+        return max(pause, asked)
+
+    def _count_time(self, most: float) -> None:
+        """Count the time since the last call, ``most`` of it: a computer may have slept."""
+        now = time.monotonic()
+        self._seconds += min(now - self._since, most)
+        self._since = now
 
     def _check(self) -> None:
         if self._host.is_down.is_set():

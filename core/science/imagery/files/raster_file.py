@@ -6,9 +6,11 @@ from typing import Protocol
 
 import numpy as np
 from odc.geo.geobox import GeoBox
+from rasterio.crs import CRS
 
 from ....bridge.errors import ReadError
 from ...catalog.hrefs import without_query
+from ...plain_crs import names_files
 from .patience import HostDownError
 
 # Rows and columns.
@@ -59,6 +61,18 @@ def read_error(href: str, reason: object) -> ReadError:
         str(reason),
         host_is_down=isinstance(reason, HostDownError),
     )
+
+
+def check_crs(href: str, crs: CRS | None) -> None:
+    """Check the CRS that a file tells.
+
+    Raises:
+        ReadError: it tells none, or one that leads to other files.
+    """
+    if crs is None:
+        raise no_crs_error(href)
+    if names_files(crs.to_wkt()):
+        raise read_error(href, "its CRS names other files")
 
 
 def no_crs_error(href: str) -> ReadError:

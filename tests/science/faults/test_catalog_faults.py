@@ -1,0 +1,176 @@
+"""Faults of the catalogue's own server: documents, searches and their pages."""
+
+import importlib.util
+import json
+import socket
+import ssl
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fairweather.core.bridge.errors import CatalogError
+from fairweather.core.science.catalog import web
+
+ONCE = (
+    *("refuse", "hang up", "reset", "cut", "stall"),
+    *("429 after 0", "429 after 1", "500", "502", "503", "504"),
+)
+FOR_GOOD = {
+    "refuse": "broke|refuses",
+    "cut": "broke",
+    "stall": "too long",
+    "503": "503|again and again",
+    "404": "404",
+    "redirect": "redirects again",
+    "html": "web page|is not STAC",
+    "short": "JSON|is not STAC",
+}
+ITEMS = 7
+
+
+def load(name):
+    path = Path(__file__).resolve().parents[2] / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"fairweather_faults_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+stac_server = load("stac_server")
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    policy = web.retry_policy().new(backoff_factor=0.001, backoff_jitter=0)
+    monkeypatch.setattr(web, "retry_policy", lambda: policy)
+    monkeypatch.setattr(web, "TIMEOUT", (1, 0.2))
+    monkeypatch.setattr(web, "SECONDS_BETWEEN_ATTEMPTS", 0.001)
+
+
+@pytest.fixture
+def items(make_item):
+    return [
+        make_item(f"scene-{number}", f"2023-08-{number + 1:02}T10:00:00Z")
+        for number in range(ITEMS)
+    ]
+
+
+@pytest.fixture(params=["POST", "GET", "static"])
+def catalog(request, server, items):
+    """A catalogue on the faulty server, its items two by two; its address."""
+    if request.param == "static":
+        return static_catalog(server, items)
+    api = stac_server.StacServer(items, page_size=2, only_get=request.param == "GET")
+    api.address = f"{server.address}/v1"
+    server.answer = lambda path, what: stac_server._content(api, path, texts_read(what))
+    return api.address
+
+
+def texts_read(what):
+    return {
+        name: stac_server._read(name, value) if isinstance(value, str) else value
+        for name, value in what.items()
+    }
+
+
+def static_catalog(server, items):
+    links = [{"rel": "item", "href": f"./{item['id']}.json"} for item in items]
+    root = {
+        "type": "Catalog",
+        "id": "c",
+        "stac_version": "1.0.0",
+        "description": "",
+        "links": links,
+    }
+    for name, content in [("catalog", root), *((item["id"], item) for item in items)]:
+        (server.folder / f"{name}.json").write_text(json.dumps(content))
+    return f"{server.address}/catalog.json"
+
+
+def ids(found):
+    return [scene.id for scene in found.items]
+
+
+@pytest.mark.parametrize("fault", ONCE)
+def test_a_fault_at_every_request_loses_no_scene(server, catalog, find, fault):
+    expected = [f"scene-{number}" for number in range(ITEMS)]
+    number = 1
+    while True:
+        server.calm()
+        server.script = {number: fault}
+        found, _ = find(catalog)
+        assert ids(found) == expected
+        if server.requests < number:
+            break
+        number += 3 if "after 1" in fault else 1
+    assert number > 4
+
+
+@pytest.mark.parametrize("fault", FOR_GOOD)
+@pytest.mark.parametrize("moment", [1, 4])
+def test_a_server_that_goes_bad_ends_the_search_with_a_sentence(
+    server, catalog, find, fault, moment
+):
+    server.script = {moment: f"all {fault}"}
+    began = time.monotonic()
+    if moment > 1 and catalog.endswith(".json"):
+        # Of a static catalogue some items may be gone: which, the log says.
+        found, reporter = find(catalog)
+        lost = ITEMS - len(found.items)
+        assert lost > 0
+        assert any(str(lost) in text and "could not be read" in text for text in reporter.warnings)
+    else:
+        with pytest.raises(CatalogError, match=FOR_GOOD[fault]) as caught:
+            find(catalog)
+        assert "\n" not in str(caught.value)
+    assert time.monotonic() - began < 5
+    assert server.requests < 150
+
+
+def test_the_pause_that_an_api_asks_for_in_mid_paging(server, catalog, find):
+    server.script = {3: "429 after 1"}
+    found, _ = find(catalog)
+    assert len(found.items) == ITEMS
+    # Of a static catalogue other documents are asked for meanwhile.
+    assert max(server.moments) - server.moments[2] >= 1
+
+
+def test_names_that_come_back(server, catalog, find, monkeypatch):
+    resolve, asked = socket.getaddrinfo, []
+
+    def fail_at_first(*arguments, **others):
+        asked.append(arguments)
+        if len(asked) <= 2:
+            raise socket.gaierror("Temporary failure in name resolution")
+        return resolve(*arguments, **others)
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail_at_first)
+    found, _ = find(catalog)
+    assert len(found.items) == ITEMS
+
+
+def test_names_that_never_come(server, catalog, find, monkeypatch):
+    def fail(*_, **__):
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(CatalogError, match="its host name is not known"):
+        find(catalog)
+    assert server.requests == 0
+
+
+def test_a_certificate_that_is_not_trusted(server, catalog, find, monkeypatch):
+    def refuse(*_, **__):
+        raise ssl.SSLCertVerificationError("certificate verify failed: self-signed certificate")
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", refuse)
+    with pytest.raises(CatalogError, match="its certificate is not trusted"):
+        find(catalog.replace("http:", "https:"))
+    assert server.requests == 0
+
+
+def test_a_server_that_speaks_no_tls(catalog, find):
+    with pytest.raises(CatalogError, match="does not answer"):
+        find(catalog.replace("http:", "https:"))

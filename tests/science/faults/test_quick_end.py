@@ -1,0 +1,76 @@
+"""A run that fails ends soon, also while many of its reads wait for a server that says nothing."""
+
+import threading
+import time
+
+import pytest
+from fairweather.core.bridge.errors import ReadError
+from fairweather.core.science import worker
+from fairweather.core.science.composite import run as composite_run
+from fairweather.core.science.imagery import readers as module
+from fairweather.core.science.imagery.readers import Readers
+
+
+def test_threads_that_cannot_be_woken_are_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SECONDS_TO_CLOSE", 0.1)
+    server, is_asked = threading.Event(), threading.Event()
+
+    def stall(_):
+        is_asked.set()
+        server.wait(20)
+
+    def fail():
+        with Readers(4, tmp_path) as readers:
+            readers.map(stall, range(8))
+            is_asked.wait(5)
+            raise ZeroDivisionError
+
+    began = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert time.monotonic() - began < 1
+    server.set()
+
+
+def test_threads_that_end_by_themselves_are_waited_for(tmp_path):
+    done = []
+
+    def fail():
+        with Readers(4, tmp_path) as readers:
+            readers.compute(lambda _: (time.sleep(0.2), done.append(1)), range(1))
+            time.sleep(0.1)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert done == [1]
+
+
+def test_a_run_that_is_to_fail_does_not_wait_for_what_stalls(small_job, server, monkeypatch):
+    monkeypatch.setattr(module, "SECONDS_TO_CLOSE", 0.2)
+    server.lasting["scl-0.tif"] = ("404", 0, 10**9)
+    for name in ("scl-1.tif", "scl-2.tif"):
+        server.lasting[name] = ("stall", 0, 10**9)
+    began = time.monotonic()
+    with pytest.raises(ReadError, match="404"):
+        small_job.run(on_error="fail")
+    assert time.monotonic() - began < 4
+    server.over.set()
+
+
+def test_memory_that_ends_in_mid_run_is_one_sentence_and_no_file(small_job, monkeypatch):
+    compose = composite_run.compose_block
+    blocks = []
+
+    def fail_later(block, *others):
+        blocks.append(block)
+        if len(blocks) > 1:
+            raise MemoryError
+        return compose(block, *others)
+
+    monkeypatch.setattr(composite_run, "compose_block", fail_later)
+    with pytest.raises(MemoryError) as caught:
+        small_job.run()
+    assert worker.failure_of(caught.value).text == worker.OUT_OF_MEMORY
+    assert not list(small_job.folder.glob("*composite-1.tif*"))
+    assert not list(small_job.folder.glob(".*.part"))

@@ -1,0 +1,102 @@
+"""A laptop that sleeps in mid-run: everything stands still for longer than any time limit."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import rasterio
+from fairweather.core.bridge.request import CompositeRequest, request_to_json
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="stopping a process is POSIX's"),
+]
+
+SERVER = """
+import importlib.util, sys, time
+from pathlib import Path
+def load(path):
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+faulty = load(sys.argv[1])
+class Slow(faulty.FaultyServer):
+    def fault_of(self, *where):
+        time.sleep(0.3)
+        return super().fault_of(*where)
+with faulty.running(Slow(Path(sys.argv[2]))) as server:
+    print(server.address, flush=True)
+    sys.stdin.read()
+"""
+
+WORKER = """
+import importlib, importlib.util, sys
+spec = importlib.util.spec_from_file_location("launch", sys.argv.pop(1))
+launch = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(launch)
+launch.load_package()
+from urllib3 import Timeout
+from fairweather.core.science import worker
+from fairweather.core.science.composite import plan
+from fairweather.core.science.imagery.files import byte_ranges, patience
+from fairweather.core.science.imagery.memory_budget import BlockPlan
+byte_ranges.TIMEOUT = Timeout(connect=1, read=1)
+byte_ranges.SECONDS_OF_GRACE = 1
+# Shorter than the sleep, as an hour's sleep is longer than what a run waits.
+patience.FOR_A_SERVER_THAT_ANSWERED = patience.Patience(seconds=2, files=6)
+patience.MOST_SECONDS_OF_AN_ATTEMPT = 1.5
+plan.plan_blocks = lambda *_, **__: BlockPlan(64, 1)
+sys.exit(worker.main(sys.argv[1:]))
+"""
+SECONDS_ASLEEP = 3
+
+
+@pytest.fixture
+def slow_server(small_job, plugin_root):
+    """The small job's files on a server of another process."""
+    script = plugin_root / "tests" / "science" / "faults" / "faulty_server.py"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, script, small_job.server.folder],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    address = process.stdout.readline().strip()
+    items = json.dumps(small_job.items).replace(small_job.server.address, address)
+    small_job.items = json.loads(items)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("what_sleeps", ["worker", "worker and server"])
+def test_a_run_that_slept_has_the_same_pixels(
+    small_job, slow_server, plugin_root, tmp_path, same_pixels, what_sleeps
+):
+    path, output = tmp_path / "request.json", tmp_path / "composite.tif"
+    request = CompositeRequest(small_job.search(), ("red", "nir"), str(output), memory_gb=1.0)
+    path.write_text(request_to_json(request), encoding="utf-8")
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, plugin_root / "core" / "launch.py", path],
+        stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    sleepers = [worker, slow_server] if "server" in what_sleeps else [worker]
+    for line in worker.stdout:
+        if "Reading and reducing" in line:
+            break
+    time.sleep(0.5)
+    for sleeper in sleepers:
+        os.killpg(sleeper.pid, signal.SIGSTOP)
+    time.sleep(SECONDS_ASLEEP)
+    for sleeper in sleepers:
+        os.killpg(sleeper.pid, signal.SIGCONT)
+    rest, _ = worker.communicate(timeout=60)
+    assert json.loads(rest.splitlines()[-1])["event"] == "result", rest
+    assert "read" not in " ".join(re.findall('"warning", "text": "([^"]*)', rest))
+    with rasterio.open(output) as dataset:
+        same_pixels(dataset.read().astype(np.float64), small_job.oracle())

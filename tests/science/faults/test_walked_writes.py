@@ -1,0 +1,132 @@
+"""Every write fails once: the old file or the new one, one sentence, and nothing left behind.
+
+Here a part of the walk; all of it, of each algorithm, is a row of the soak (writes.py).
+"""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fairweather.core.bridge.request import request_to_json
+from fairweather.core.science import whole_file as whole_file_module
+from fairweather.core.science.whole_file import whole_file
+
+HERE = Path(__file__).resolve().parent
+WALKED = {"searchscenes": 1, "composite": 5, "timeseries": 15, "samplecatalog": 40}
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(f"fairweather_{path.stem}", path)
+    module = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
+    spec.loader.exec_module(module)
+    return module
+
+
+disks = load(HERE.parents[1] / "failing_disk.py")
+local_jobs = load(HERE / "local_jobs.py")
+small_job = load(HERE / "small_job.py")
+
+
+@pytest.fixture
+def walk(tmp_path, monkeypatch):
+    return local_jobs.Walk(tmp_path, small_job, disks, monkeypatch)
+
+
+@pytest.mark.parametrize("fault", disks.FAULTS)
+@pytest.mark.parametrize("name", ["searchscenes", "composite"])
+def test_a_write_that_fails(walk, name, fault):
+    steps = walk.steps(name)
+    start = 1 + disks.FAULTS.index(fault)
+    for at in range(start, len(steps) + 1, WALKED[name]):
+        tried = walk.fail(name, fault, at)
+        assert not tried.faults, (at, steps[at - 1], tried.faults)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", disks.FAULTS)
+@pytest.mark.parametrize("name", ["timeseries", "samplecatalog"])
+def test_a_write_that_fails_in_longer_runs(walk, name, fault):
+    test_a_write_that_fails(walk, name, fault)
+
+
+@pytest.mark.parametrize("name", WALKED)
+def test_a_file_is_flushed_before_it_gets_its_name_and_its_folder_after(walk, name):
+    if sys.platform == "win32" and name != "samplecatalog":
+        pytest.skip("Windows has no flush of a folder")
+    steps = [(what, Path(path).name) for what, path in walk.steps(name)]
+    named = [number for number, (what, _) in enumerate(steps) if what == "rename"]
+    assert named
+    for number in named:
+        if name == "samplecatalog":
+            continue
+        target = steps[number][1]
+        assert steps[number - 1][0] == "sync"
+        assert steps[number - 1][1].startswith(f".{target}.")
+        assert steps[number + 1][0] == "sync"
+    if name == "samplecatalog":
+        # Each file and each folder of it, then its name, then the folder that holds it.
+        written = {file for what, file in steps[: named[0]] if what == "open"}
+        flushed = {file for what, file in steps[: named[0]] if what == "sync"}
+        made = {file for what, file in steps[: named[0]] if what == "mkdir"}
+        assert written | made <= flushed
+        assert steps[-1][0] == "sync"
+
+
+def test_a_flush_that_fails_keeps_the_former(tmp_path, monkeypatch):
+    target, scratch = tmp_path / "a.tif", tmp_path / "job-1"
+    target.write_bytes(b"former")
+
+    def fail(_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(whole_file_module.os, "fsync", fail)
+    with (
+        pytest.raises(whole_file_module.OutputError, match="disk or network drive fails"),
+        whole_file(target, scratch) as part,
+    ):
+        part.write_bytes(b"new")
+    assert target.read_bytes() == b"former"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+@pytest.mark.parametrize("name", WALKED)
+def test_the_system_itself_sees_the_same_order_and_no_other_writes(
+    tmp_path, monkeypatch, plugin_root, name
+):
+    """What libraries in C do without Python: nothing, in the folder of the outputs."""
+    walk = local_jobs.Walk(tmp_path, small_job, disks, monkeypatch)
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    request = local_jobs.requests_by_name(walk.job, outputs)[name]
+    path = tmp_path / "request.json"
+    path.write_text(request_to_json(request), encoding="utf-8")
+    trace = tmp_path / "trace"
+    calls = "trace=write,pwrite64,writev,pwritev,fsync,fdatasync,rename,renameat,renameat2"
+    done = subprocess.run(
+        ["strace", "-f", "-y", "-qq", "-e", calls, "-o", trace, sys.executable,
+         plugin_root / "core" / "launch.py", "worker", path],
+        capture_output=True, check=False, timeout=120,
+    )  # fmt: skip
+    if done.returncode == 1 and b"ptrace" in done.stderr:
+        pytest.skip("strace may not trace here")
+    assert done.returncode == 0, done.stdout[-500:]
+    last_write, last_flush = {}, {}
+    for number, line in enumerate(trace.read_text(errors="replace").splitlines()):
+        found = re.search(r"(\w+)\((?:\d+<([^>]*)>|[^\"]*\"([^\"]*)\")", line)
+        if not found or str(outputs) not in (found[2] or found[3] or ""):
+            continue
+        call, file = found[1], found[2] or found[3]
+        if "write" in call:
+            last_write[file] = number
+        elif "sync" in call:
+            last_flush[file] = number
+        elif file in last_write:
+            assert last_write[file] < last_flush[file] < number, line
+    assert last_write
+    assert all(number < last_flush[file] for file, number in last_write.items())
