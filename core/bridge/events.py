@@ -86,6 +86,7 @@ def event_from_line(line: str) -> Event:
         AttributeError,
         KeyError,
         TypeError,
+        OverflowError,
         StopIteration,
         RecursionError,
     ) as error:

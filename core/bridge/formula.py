@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Tuple, Union
 
 from .errors import InvalidRequestError
+from .text_length import shortened
 
 MAX_LENGTH = 1000  # characters
 MAX_DEPTH = 100  # of the tree: a sum of a hundred terms is this deep
@@ -63,7 +64,7 @@ def parse_formula(text: str) -> ParsedFormula:
     """
     if len(text) > MAX_LENGTH:
         raise InvalidRequestError(
-            f"The formula {_short(text)} is longer than {MAX_LENGTH} characters; shorten it."
+            f"The formula {shortened(text)} is longer than {MAX_LENGTH} characters; shorten it."
         )
     symbols = _symbols(text)
     # Python writes ^ as **; joined with blanks, two signs never become another one.
@@ -72,7 +73,7 @@ def parse_formula(text: str) -> ParsedFormula:
         tree = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InvalidRequestError(
-            f"The formula {_short(text)} cannot be read; use {GRAMMAR}."
+            f"The formula {shortened(text)} cannot be read; use {GRAMMAR}."
         ) from error
     bands: Dict[str, None] = {}
     _check(tree, text, bands, 0)
@@ -94,7 +95,8 @@ def _symbols(text: str) -> List[str]:
         position = match.end()
     if "**" in "".join(symbols):
         raise InvalidRequestError(
-            f"The formula {_short(text)} cannot be read; write ^ for a power and * for a product."
+            f"The formula {shortened(text)} cannot be read; "
+            "write ^ for a power and * for a product."
         )
     return symbols
 
@@ -106,7 +108,7 @@ def _check(node: ast.expr, text: str, bands: Dict[str, None], depth: int) -> Non
     if isinstance(node, ast.Name):
         if node.id in FUNCTIONS:
             raise InvalidRequestError(
-                f"The formula {_short(text)} names {node.id} without its values; "
+                f"The formula {shortened(text)} names {node.id} without its values; "
                 f"write {node.id}(…)."
             )
         bands[node.id] = None
@@ -124,7 +126,7 @@ def _check_number(value: Union[int, float], text: str) -> None:
         is_finite = False
     if not is_finite:
         raise InvalidRequestError(
-            f"The formula {_short(text)} holds a number that is too large; make it smaller."
+            f"The formula {shortened(text)} holds a number that is too large; make it smaller."
         )
 
 
@@ -145,13 +147,13 @@ def _arguments(function: str, arguments: List[ast.expr], text: str) -> List[ast.
     if function not in FUNCTIONS:
         known = ", ".join(FUNCTIONS)
         raise InvalidRequestError(
-            f"The formula {_short(text)} has the unknown function {function}; known are {known}."
+            f"The formula {shortened(text)} has the unknown function {function}; known are {known}."
         )
     wanted = FUNCTIONS[function]
     if len(arguments) != wanted if wanted else len(arguments) < 2:
         counts = {None: "two values or more", 1: "one value", 3: "a condition and two values"}
         raise InvalidRequestError(
-            f"The formula {_short(text)} gives {function} {len(arguments)}; "
+            f"The formula {shortened(text)} gives {function} {len(arguments)}; "
             f"it takes {counts[wanted]}."
         )
     return arguments
@@ -159,15 +161,11 @@ def _arguments(function: str, arguments: List[ast.expr], text: str) -> List[ast.
 
 def _not_allowed(text: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"The formula {_short(text)} holds something else than {GRAMMAR}; remove it."
+        f"The formula {shortened(text)} holds something else than {GRAMMAR}; remove it."
     )
 
 
 def _too_deep(text: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"The formula {_short(text)} nests too deeply; write it with fewer parts."
+        f"The formula {shortened(text)} nests too deeply; write it with fewer parts."
     )
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 80 else f"{text[:79]}…")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Dict, List, Tuple
 from .errors import InvalidRequestError
 from .formula import parse_formula
 from .profiles import CollectionProfile
+from .text_length import check_length, shortened
 
 INDICES_FILE = Path(__file__).parent / "indices.json"
 OFTEN_USED = (
@@ -58,15 +60,20 @@ def load_indices() -> Dict[str, SpectralIndex]:
 
 
 def split_entries(text: str) -> Tuple[str, ...]:
-    """The entries of BANDS or INDEX; a comma inside parentheses separates nothing."""
-    entries = [""]
-    depth = 0
-    for letter in text:
-        depth = max(0, depth + {"(": 1, ")": -1}.get(letter, 0))
-        if letter == "," and depth == 0:
-            entries.append("")
-        else:
-            entries[-1] += letter
+    """The entries of BANDS or INDEX; a comma inside parentheses separates nothing.
+
+    Raises:
+        InvalidRequestError: it is too long.
+    """
+    check_length(text, "The list of bands or indices")
+    entries = []
+    start = depth = 0
+    for mark in re.finditer("[(),]", text):
+        depth = max(0, depth + {"(": 1, ")": -1}.get(mark[0], 0))
+        if mark[0] == "," and depth == 0:
+            entries.append(text[start : mark.start()])
+            start = mark.end()
+    entries.append(text[start:])
     return tuple(entry.strip() for entry in entries if entry.strip())
 
 
@@ -86,8 +93,8 @@ def read_layers(
             f"{parameter} is empty; give bands or indices, such as red,green,blue or NDVI."
         )
     layers = tuple(_read_layer(entry, profile, parameter) for entry in entries)
-    names = [layer.name for layer in layers]
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    counts = Counter(layer.name for layer in layers)
+    repeated = sorted(name for name, count in counts.items() if count > 1)
     if repeated:
         raise InvalidRequestError(f"{parameter} names {repeated[0]!r} twice; give each name once.")
     return layers
@@ -115,7 +122,7 @@ def _read_layer(entry: str, profile: CollectionProfile, parameter: str) -> Layer
         return _layer_of_formula(match[1].strip(), match[2].strip(), profile, parameter)
     if not _NAME.fullmatch(entry):
         raise InvalidRequestError(
-            f"{parameter}: {entry[:80]!r} is no name; a formula needs one before it, "
+            f"{parameter}: {shortened(entry)} is no name; a formula needs one before it, "
             "such as ratio=nir/red."
         )
     raise InvalidRequestError(
@@ -138,7 +145,7 @@ def _layer_of_index(index: SpectralIndex, profile: CollectionProfile, parameter:
 def _layer_of_formula(name: str, formula: str, profile: CollectionProfile, parameter: str) -> Layer:
     if not _NAME.fullmatch(name) or name in profile.bands:
         raise InvalidRequestError(
-            f"{parameter}: {name[:80]!r} cannot name a formula; take up to 40 letters without "
+            f"{parameter}: {shortened(name)} cannot name a formula; take up to 40 letters without "
             "accents, digits and _, a letter first, and no band's name."
         )
     parsed = parse_formula(formula)
@@ -162,7 +169,7 @@ def _unknown_band(
     else:
         hint = _did_you_mean(band, list(profile.bands))
     return InvalidRequestError(
-        f"{parameter}: the formula of {name} names {band[:80]!r}, which is no band of "
+        f"{parameter}: the formula of {name} names {shortened(band)}, which is no band of "
         f"{profile.id}{hint}; its bands are {', '.join(profile.bands)}."
     )
 

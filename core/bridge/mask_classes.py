@@ -7,6 +7,7 @@ from typing import Dict, Iterable, Optional, Tuple
 
 from .errors import InvalidRequestError
 from .profiles import CollectionProfile
+from .text_length import check_length, shortened
 
 NOTHING_MASKED = "none"
 LARGEST_BUFFER = 2_000  # metres; more hides the land, and takes longer than all the rest
@@ -23,8 +24,10 @@ def read_mask_classes(text: str, profile: CollectionProfile) -> Optional[Tuple[i
         None for the profile's own choice, which an empty text asks for; empty for ``none``.
 
     Raises:
-        InvalidRequestError: a word or number that the collection's mask does not have.
+        InvalidRequestError: a word or number that the collection's mask does not have, or a text
+            that is too long.
     """
+    check_length(text, "MASK_CLASSES")
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names:
         return None
@@ -38,7 +41,7 @@ def read_mask_classes(text: str, profile: CollectionProfile) -> Optional[Tuple[i
         elif name.lower() in words:
             numbers.update(dict.fromkeys(words[name.lower()]))
         else:
-            raise _unknown(repr(name[:80]), profile)
+            raise _unknown(shortened(name), profile)
     return tuple(numbers)
 
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Tuple
 
 from .errors import InvalidRequestError
+from .text_length import shortened
 
 if TYPE_CHECKING:
     from .profiles import CollectionProfile, MaskProfile
@@ -41,7 +42,7 @@ def check_profile(profile: CollectionProfile, subject: str) -> None:
         InvalidRequestError: the first thing that is wrong.
     """
     for field, fault in _faults(profile):
-        raise InvalidRequestError(f"{subject}: {field!r} {fault}.")
+        raise InvalidRequestError(f"{subject}: {shortened(field)} {fault}.")
 
 
 def _faults(profile: CollectionProfile) -> Iterator[Tuple[str, str]]:
@@ -123,7 +124,7 @@ def _mask_faults(mask: MaskProfile) -> Iterator[Tuple[str, str]]:
 
 def _choice(field: str, value: str, known: Iterable[str]) -> Iterator[Tuple[str, str]]:
     if value not in known:
-        yield field, f"is {value!r}; known are {', '.join(known)}"
+        yield field, f"is {shortened(value)}; known are {', '.join(known)}"
 
 
 def _date(field: str, text: str) -> Iterator[Tuple[str, str]]:
@@ -133,4 +134,4 @@ def _date(field: str, text: str) -> Iterator[Tuple[str, str]]:
             return
     except ValueError:
         pass
-    yield field, f"is {text[:40]!r}, which is no date such as 2024-05-31"
+    yield field, f"is {shortened(text)}, which is no date such as 2024-05-31"

@@ -13,6 +13,7 @@ from typing import Dict, Optional, Tuple
 
 from .errors import InvalidRequestError
 from .profile_checks import check_profile
+from .text_length import shortened
 from .typed_json import build, parse_json
 
 PROFILES_FOLDER = Path(__file__).parent / "profiles"
@@ -154,7 +155,9 @@ def find_profile(collection: str, file: str = "") -> CollectionProfile:
     profiles = load_profiles()
     if collection not in profiles:
         known = ", ".join([*profiles, CUSTOM_COLLECTION])
-        raise InvalidRequestError(f"The collection {collection!r} is not known; known are {known}.")
+        raise InvalidRequestError(
+            f"The collection {shortened(collection)} is not known; known are {known}."
+        )
     return profiles[collection]
 
 

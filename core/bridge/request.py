@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Optional, Tuple, Union
 
 from .errors import InvalidRequestError
 from .series_recipe import SeriesRecipe
+from .text_length import shortened
 from .typed_json import build, parse_json
 
 REQUEST_VERSION = 1
@@ -218,7 +219,9 @@ def request_from_json(text: str) -> Request:
             request: Request = build(request_type, content, "The request")
             return request
     known = ", ".join(request_type.job for request_type in REQUEST_TYPES)
-    raise InvalidRequestError(f"The request asks for the unknown job {job!r}; known are {known}.")
+    raise InvalidRequestError(
+        f"The request asks for the unknown job {shortened(str(job))}; known are {known}."
+    )
 
 
 def read_request(path: Path) -> Request:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Set, Tuple, Union
+from typing import Any, List, Mapping, Set, Tuple, Union
 
 from .errors import InvalidRequestError
+from .text_length import check_length, shortened
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 TOKEN = re.compile(
@@ -76,11 +77,13 @@ def parse_filter(text: str) -> Tuple[Comparison, ...]:
     """The comparisons in FILTER, all of which must hold; none for an empty text.
 
     Raises:
-        InvalidRequestError: it does not parse; the message says where and what is expected.
+        InvalidRequestError: it does not parse; the message says where and what is expected. Or it
+            is too long.
 
     Example:
         >>> parse_filter("mgrs:grid_square = GQ and s2:nodata_pixel_percentage < 50")
     """
+    check_length(text, "FILTER")
     tokens = _Tokens(text)
     comparisons: List[Comparison] = []
     while not tokens.at_end:
@@ -96,8 +99,9 @@ def parse_months(text: str) -> Tuple[int, ...]:
     ``5-9`` is May to September, ``11-2`` November to February, ``6,7,8`` those three.
 
     Raises:
-        InvalidRequestError: it does not parse.
+        InvalidRequestError: it does not parse, or is too long.
     """
+    check_length(text, "MONTHS")
     if not text.strip():
         return ()
     months: Set[int] = set()
@@ -106,7 +110,7 @@ def parse_months(text: str) -> Tuple[int, ...]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
         if not (1 <= first <= 12 and 1 <= last <= 12):
             raise InvalidRequestError(
-                f"MONTHS: {part.strip()!r} is no month or range of months; "
+                f"MONTHS: {shortened(part.strip())} is no month or range of months; "
                 "write numbers from 1 to 12, such as 5-9, 11-2 or 6,7,8."
             )
         months.update((first - 1 + step) % 12 + 1 for step in range((last - first) % 12 + 1))
@@ -218,9 +222,24 @@ def _number(text: str) -> Union[int, float]:
 
 
 def _is_like(found: str, pattern: str) -> bool:
-    wildcards: Dict[str, str] = {"%": ".*", "_": "."}
-    expression = "".join(wildcards.get(letter, re.escape(letter)) for letter in pattern)
-    return re.fullmatch(expression, found, re.DOTALL) is not None
+    # Between two % a part is looked for where it comes first, and never again: one expression with
+    # several ``.*`` would try all places of all parts.
+    first, *parts = (_part_expression(part) for part in pattern.split("%"))
+    if not parts:
+        return re.fullmatch(first, found, re.DOTALL) is not None
+    match = re.compile(first, re.DOTALL).match(found)
+    for part in parts[:-1]:
+        match = match and re.compile(part, re.DOTALL).search(found, match.end())
+    last = len(pattern) - pattern.rindex("%") - 1
+    start = len(found) - last
+    if match is None or start < match.end():
+        return False
+    return re.compile(parts[-1], re.DOTALL).fullmatch(found, start) is not None
+
+
+def _part_expression(part: str) -> str:
+    """An expression for a part of a pattern of ``like`` that has no ``%``."""
+    return "".join("." if letter == "_" else re.escape(letter) for letter in part)
 
 
 def _quote(text: str) -> str:

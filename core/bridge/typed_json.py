@@ -10,8 +10,12 @@ import typing
 from typing import Any, Dict, Union
 
 from .errors import InvalidRequestError
+from .text_length import shortened
 
+MOST_DIGITS = 4_000  # of a whole number; far more than a float holds
 MAX_WHOLE_NUMBER = 2**53  # above, a float no longer holds every whole number
+# Halves of characters but those by which Python writes a file name in another encoding (PEP 383).
+_NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 TYPES_IN_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -22,7 +26,7 @@ def parse_json(text: str) -> Any:
         ValueError: it is not JSON.
         RecursionError: it is nested too deeply.
     """
-    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+    return json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
 
 
 def build(kind: Any, content: Any, subject: str, where: str = "") -> Any:
@@ -35,7 +39,7 @@ def build(kind: Any, content: Any, subject: str, where: str = "") -> Any:
         InvalidRequestError: an unknown field, a missing one, or a value of another type.
     """
     if not isinstance(content, dict):
-        raise InvalidRequestError(f"{subject}'s {where!r} must be an object.")
+        raise InvalidRequestError(f"{subject}'s {shortened(where)} must be an object.")
     hints = typing.get_type_hints(kind)
     prefix = f"{where}." if where else ""
     fields = {field.name: field for field in dataclasses.fields(kind)}
@@ -43,7 +47,7 @@ def build(kind: Any, content: Any, subject: str, where: str = "") -> Any:
     if unknown:
         known = ", ".join(fields)
         raise InvalidRequestError(
-            f"{subject} has the unknown field {prefix + unknown[0]!r}; known are {known}."
+            f"{subject} has the unknown field {shortened(prefix + unknown[0])}; known are {known}."
         )
     values = {}
     for name, field in fields.items():
@@ -54,10 +58,17 @@ def build(kind: Any, content: Any, subject: str, where: str = "") -> Any:
     return kind(**values)
 
 
+def _whole(text: str) -> int:
+    # Reading a number takes the square of its length.
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"{shortened(text)} is too long a number")
+    return int(text)
+
+
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is not a finite number")
+        raise ValueError(f"{shortened(text)} is not a finite number")
     return number
 
 
@@ -71,19 +82,23 @@ def _convert(hint: Any, value: Any, subject: str, where: str) -> Any:
         return None if value is None else _convert(arguments[0], value, subject, where)
     if origin is tuple:
         if not isinstance(value, list):
-            raise InvalidRequestError(f"{subject}'s {where!r} must be a list.")
+            raise InvalidRequestError(f"{subject}'s {shortened(where)} must be a list.")
         return tuple(
             _convert(arguments[0], item, subject, f"{where}[{index}]")
             for index, item in enumerate(value)
         )
     if origin is dict:
         if not isinstance(value, dict):
-            raise InvalidRequestError(f"{subject}'s {where!r} must be an object.")
+            raise InvalidRequestError(f"{subject}'s {shortened(where)} must be an object.")
         return _convert_values(arguments, value, subject, where)
     if hint is float and type(value) is int and abs(value) < MAX_WHOLE_NUMBER:
         return float(value)
+    if hint is str and type(value) is str and _NO_TEXT.search(value):
+        raise InvalidRequestError(
+            f"{subject}'s {shortened(where)} has a character that no text or path can have."
+        )
     if type(value) is not hint:
-        raise InvalidRequestError(f"{subject}'s {where!r} must be {TYPES_IN_WORDS[hint]}.")
+        raise InvalidRequestError(f"{subject}'s {shortened(where)} must be {TYPES_IN_WORDS[hint]}.")
     return value
 
 
@@ -96,7 +111,8 @@ def _convert_values(arguments: Any, value: Dict[str, Any], subject: str, where: 
     for key, inner in value.items():
         if key_type is int and not re.fullmatch("0|[1-9][0-9]{0,8}", key):
             raise InvalidRequestError(
-                f"{subject}'s {where!r} has the key {key[:40]!r}, which is no whole number."
+                f"{subject}'s {shortened(where)} has the key {shortened(key)}, "
+                "which is no whole number."
             )
         converted[key_type(key)] = _convert(value_type, inner, subject, f"{where}.{key}")
     return converted

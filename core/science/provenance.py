@@ -32,9 +32,10 @@ def attribution(profile: CollectionProfile, scenes: Sequence[Scene]) -> str:
 
 
 def request_to_show(request: CompositeRequest) -> CompositeRequest:
-    """The request as it may be written down: without what signs the catalogue's address."""
-    catalog = without_query(request.search.catalog)
-    return replace(request, search=replace(request.search, catalog=catalog))
+    """The request as it may be written down: without what signs the addresses in it."""
+    search = request.search
+    catalog, scenes = without_query(search.catalog), without_query(search.scenes)
+    return replace(request, search=replace(search, catalog=catalog, scenes=scenes))
 
 
 def provenance_tags(

@@ -5,6 +5,7 @@ import os
 import time
 
 import pytest
+from fairweather.core.bridge import part_files
 from fairweather.core.bridge.environment.manifest import (
     MANIFEST_FILE,
     MARKER_FILE,
@@ -12,6 +13,7 @@ from fairweather.core.bridge.environment.manifest import (
     read_marker,
     write_manifest,
 )
+from fairweather.core.bridge.part_files import write_whole
 
 PACKAGE_COUNT, MODULE_COUNT = 3, 4
 
@@ -130,3 +132,18 @@ def test_a_check_of_twenty_thousand_files_takes_less_than_two_seconds(tmp_path):
     started = time.monotonic()
     assert damaged_packages(tmp_path) == ()
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_file_that_cannot_be_written_leaves_the_former(tmp_path, monkeypatch, failing):
+    path = tmp_path / "report.html"
+    write_whole(path, b"former")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(part_files.os, failing, fail)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"former"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]

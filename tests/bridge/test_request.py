@@ -26,7 +26,7 @@ SQUARE = {"type": "Polygon", "coordinates": [[[16, 45], [17, 45], [17, 46], [16,
 SEARCH = SceneSearch("sentinel-2-c1-l2a", Area("EPSG:4326", SQUARE), "2023-01-01", "2023-12-31")
 COMPOSITE = CompositeRequest(SEARCH, ("red", "NDVI"), "out.tif", mask_classes=(3, 8), memory_gb=1.5)
 
-texts = st.text(st.characters(codec="utf-8"), max_size=30)
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 sizes = st.floats(min_value=0.001, max_value=1e6)
 searches = st.builds(

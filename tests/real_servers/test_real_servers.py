@@ -19,7 +19,7 @@ from fairweather.core.science.catalog.api_source import ApiSource
 from fairweather.core.science.catalog.checks import Checker, read_conditions
 from fairweather.core.science.catalog.documents import DocumentReader
 from fairweather.core.science.catalog.find import find_scenes
-from fairweather.core.science.catalog.gathering import read_candidates
+from fairweather.core.science.catalog.gathering import Gathering
 from fairweather.core.science.reporter import RecordingReporter
 
 pytestmark = pytest.mark.slow
@@ -177,13 +177,13 @@ def by_get_only(address, search):
     conditions = read_conditions(search, search.collection, area.search_geometry)
     batches = list(source.batches(conditions))
     checker = Checker(conditions)
-    candidates = read_candidates(chain.from_iterable(batches), [], set())
-    kept = sorted((one for one in candidates if checker.accepts(one)), key=lambda one: one.sort_key)
+    candidates = Gathering(source).read(chain.from_iterable(batches))
+    kept = [(one.moment, one.id) for one in candidates if checker.accepts(one)]
     sent = {one.property for group in conditions.sendable() for one in group.comparisons}
     assert not sent or not any("MAX_CLOUD" in one.failed for one in checker.dropped)
     if {one.property for one in conditions.comparisons} <= sent:
         assert not any("FILTER" in one.failed for one in checker.dropped)
-    return [candidate.id for candidate in kept]
+    return [name for _, name in sorted(kept)]
 
 
 def test_rustac(serve, check_searches):

@@ -7,7 +7,7 @@ import time
 import pytest
 import shapely
 from fairweather.core.bridge.errors import CatalogError
-from fairweather.core.science.catalog import api_source, web
+from fairweather.core.science.catalog import gathering, web
 from fairweather.core.science.catalog.api import MOST_VERTICES, simple_cover
 from fairweather.core.science.catalog.paging import MOST_BARREN_PAGES
 
@@ -251,7 +251,7 @@ def test_malformed_items_are_left_out_and_counted(make_item, serve_stac, find):
 
 
 def test_catalogue_that_goes_on_for_ever(scenes, serve_stac, find, monkeypatch):
-    monkeypatch.setattr(api_source, "MOST_ENTRIES", 200)
+    monkeypatch.setattr(gathering, "MOST_ENTRIES", 200)
     server = serve_stac(scenes, never_ends="scenes", page_size=10)
     with pytest.raises(CatalogError, match="answers with more than 200 scenes; narrow"):
         find(server.address, max_cloud=1.0)

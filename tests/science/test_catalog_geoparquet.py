@@ -37,7 +37,7 @@ def without_seconds_fraction(properties):
 @pytest.mark.parametrize("name", FILES)
 def test_items_are_those_that_were_written(written, name):
     path = FOLDER / name
-    source = GeoParquetSource(path.read_bytes(), str(path))
+    source = GeoParquetSource(path.open("rb"), str(path))
     items = [item for batch in source.batches(None) for item, _ in batch]
     assert [item["id"] for item in items] == [item["id"] for item in written]
     for item, expected in zip(items, written, strict=True):

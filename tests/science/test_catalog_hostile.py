@@ -1,5 +1,6 @@
 """Whatever a catalogue answers, a search ends in scenes or in one error of ours."""
 
+import io
 import json
 from contextlib import suppress
 from unittest import mock
@@ -67,6 +68,10 @@ def end_of_search(find):
         def fetch(_, location):
             return (first_content if location == ADDRESS else content), location
 
+        def open_(reader, location):
+            content, location = fetch(reader, location)
+            return io.BytesIO(content), location
+
         def ask(_, request):
             return WebAnswer(content, request.address)
 
@@ -74,6 +79,7 @@ def end_of_search(find):
             mock.patch.object(paging, "ask", ask),
             mock.patch.object(api, "ask", ask),
             mock.patch.object(documents.DocumentReader, "fetch", fetch),
+            mock.patch.object(documents.DocumentReader, "open", open_),
             suppress(FairweatherError),
         ):
             found, _ = find(ADDRESS, max_cloud=100.0)

@@ -155,3 +155,20 @@ def test_a_text_without_end_is_cut():
     sent = []
     EventReporter(sent.append).message("é" * 1_000_000)
     assert sent == [Message("é" * MAX_TEXT)]
+
+
+def test_steps_done_before_count_but_say_nothing_of_the_rate():
+    now = [0.0]
+    reporter = RecordingReporter()
+    stage = StageProgress(reporter, 0, 100, 40, "Reading", "blocks", clock=lambda: now[0])
+    for _ in range(20):
+        now[0] += 0.001
+        stage.skip()
+    assert reporter.progresses[-1] == (50.0, "Reading: 20 of 40 blocks")
+    for _ in range(10):
+        now[0] += 6.0
+        stage.advance()
+    assert reporter.progresses[-1] == (
+        75.0,
+        "Reading: 30 of 40 blocks, 10 a minute, about 60 s left",
+    )

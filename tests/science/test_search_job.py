@@ -1,6 +1,7 @@
 """The job searchscenes: its files, its counts, and what it costs."""
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,6 +13,7 @@ import pytest
 import shapely
 from fairweather.core.bridge.errors import NoScenesError, OutputError
 from fairweather.core.bridge.request import SceneSearch, SearchScenesRequest, request_to_json
+from fairweather.core.science.catalog import item_store
 from fairweather.core.science.catalog.job import run_search
 from fairweather.core.science.reporter import RecordingReporter
 
@@ -112,6 +114,32 @@ def test_edited_result_is_taken_as_scenes(run, make_item, write_items, kind):
     assert read(again)["features"] == [
         item for item in read(items)["features"] if item["id"] != "2023-08-11"
     ]
+
+
+def test_each_feature_is_a_line_whatever_is_in_it(run, make_item, write_items):
+    title = "line\nend \u2028 half \ud800 čšž"
+    assets = {"red": {"href": "https://example.com/a.tif", "title": title}}
+    names = [f"scene-{number}" for number in range(3)]
+    found = write_items([make_item(name, assets=assets) for name in names])
+    _, items, footprints, _ = run(found)
+    for path in (items, footprints):
+        head, *lines, tail = path.read_bytes().split(b"\n")[:-1]
+        assert head == b'{"type": "FeatureCollection", "features": ['
+        assert tail == b"]}"
+        features = [json.loads(line.rstrip(b",")) for line in lines]
+        assert [feature["id"] for feature in features] == names
+        assert features == read(path)["features"]
+    assert read(items)["features"][0]["assets"]["red"]["title"] == title
+    assert json.loads(read(footprints)["features"][0]["properties"]["item"])["assets"] == assets
+
+
+def test_what_is_found_is_not_kept_in_memory(run, make_item, write_items, monkeypatch, tmp_path):
+    monkeypatch.setattr(item_store, "BYTES_IN_MEMORY", 1000)
+    items = [make_item(f"{number:03}", "2023-08-10T10:00:00Z") for number in range(200)]
+    _, path, _, _ = run(write_items(items[::-1]))
+    assert [item["id"] for item in read(path)["features"]] == [item["id"] for item in items]
+    home = Path(os.environ["FAIRWEATHER_HOME"])
+    assert [path for path in home.rglob("*") if path.is_file()] == []
 
 
 def test_same_search_gives_the_same_files(run, make_item, write_items):

@@ -120,7 +120,7 @@ class StacApi:
         """The ids of its collections, as far as it tells."""
         names: set[str] = set()
         request = WebRequest(self._collections_location)
-        with suppress(WebError, ValueError, KeyError, TypeError):
+        with suppress(WebError, CatalogError, ValueError, KeyError, TypeError):
             for page in read_pages(self._session, request, "collections"):
                 names.update(str(collection["id"]) for collection in page["collections"])
         return sorted(names)

@@ -13,7 +13,7 @@ from ...bridge.scene_filter import Comparison
 from .api import Question, QuestionRejectedError, StacApi
 from .checks import Conditions
 from .documents import Document
-from .source import MOST_ENTRIES, RawItem, SearchedSource, title_of
+from .source import RawItem, SearchedSource, title_of
 
 if TYPE_CHECKING:
     from ..access.access import Access
@@ -93,11 +93,6 @@ class ApiSource(SearchedSource):
             if self._matched is None:
                 self._matched = page.matched
             self._answered += len(page.items)
-            if self._answered > MOST_ENTRIES:
-                raise CatalogError(
-                    f"The catalogue {self.location} answers with more than {MOST_ENTRIES:,} "
-                    "scenes; narrow the dates or the area, or use another CATALOG."
-                )
             self.share_done = self._answered / max(self._matched or 0, self._answered, 1)
             yield [(item, self.location) for item in page.items]
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import shapely
-
-from ..antimeridian import split_at_antimeridian, take_shorter_way
+from ..footprint import read_footprint
 from .json_text import is_too_deep
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
+
+# Of an id; the longest real ones have a hundred. All ids are kept while a search lasts.
+MOST_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,6 @@ class Candidate:
         properties: dict[str, Any] = self.item["properties"]
         return properties
 
-    @property
-    def sort_key(self) -> tuple[datetime, str]:
-        """By time, then id."""
-        return self.moment, self.id
-
 
 def read_candidate(item: Any, document: str) -> Candidate:
     """The candidate in ``item``.
@@ -56,19 +51,18 @@ def read_candidate(item: Any, document: str) -> Candidate:
     try:
         if not isinstance(item["id"], str) or not isinstance(item["properties"], dict):
             raise ValueError("its id is no text, or its properties are no object")
+        if len(item["id"]) > MOST_CHARACTERS:
+            raise ValueError(f"its id is longer than {MOST_CHARACTERS:,} characters")
+        if not isinstance(item.get("collection") or "", str):
+            raise ValueError("its collection is no text")
         if any(not isinstance(asset["href"], str) for asset in item["assets"].values()):
             raise ValueError("an asset has no address")
         if any(not isinstance(link, dict) for link in item.get("links") or ()):
             raise ValueError("a link is no object")
-        footprint = shapely.force_2d(shapely.geometry.shape(item["geometry"]))
+        footprint = read_footprint(item["geometry"])
         moment = scene_moment(item["properties"])
-    except (KeyError, TypeError, AttributeError, IndexError, shapely.errors.ShapelyError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
-    if footprint.is_empty or not np.isfinite(footprint.bounds).all():
-        raise ValueError("its footprint is empty")
-    if not footprint.is_valid:
-        footprint = shapely.make_valid(footprint)
-    footprint = split_at_antimeridian(take_shorter_way(footprint))
     return Candidate(item, document, moment, footprint)
 
 
@@ -76,12 +70,15 @@ def scene_moment(properties: dict[str, Any]) -> datetime:
     """The time of a scene in UTC: ``datetime``, else ``start_datetime``, as odc-stac takes it.
 
     Raises:
-        ValueError: neither is an RFC 3339 time.
+        ValueError: neither is an RFC 3339 time, or its solar day may lie before or after all years.
     """
     text = properties.get("datetime") or properties.get("start_datetime")
     if not isinstance(text, str):
         raise ValueError("it has no time")
-    return parse_moment(text)
+    moment = parse_moment(text)
+    if not date.min.year < moment.year < date.max.year:
+        raise ValueError(f"the year of its time is {moment.year}")
+    return moment
 
 
 def parse_moment(text: str) -> datetime:
@@ -93,4 +90,7 @@ def parse_moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text.upper())
     if moment.tzinfo is None:
         return moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc)
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError as error:
+        raise ValueError(f"{text} is before or after all years") from error

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import shapely
 
@@ -24,6 +25,8 @@ NO_CLOUD_LIMIT = 100
 # What a scene fails that is no scene of this place, or not of this time.
 ELSEWHERE = frozenset({"COLLECTION", "AREA"})
 ANOTHER_TIME = frozenset({"DATES"})
+# Names that scenes use, kept for a message: no honest catalogue has more.
+MOST_NAMES = 10_000
 # Properties that the STAC specification and its extensions define as numbers.
 NUMERIC_PROPERTIES = frozenset(
     {CLOUD_COVER, "eo:snow_cover", "gsd", "view:sun_azimuth", "view:sun_elevation"}
@@ -134,11 +137,11 @@ class Conditions:
         return candidate.moment.month in self.months
 
     def _is_clear_enough(self, candidate: Candidate) -> bool:
-        cover = cloud_cover(candidate)
+        cover = cloud_cover(candidate.properties)
         return cover is not None and cover < self.max_cloud
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DroppedScene:
     """A scene that was not taken: the parameters it fails, its UTC day and its cloud cover."""
 
@@ -154,6 +157,8 @@ class Checker:
         shapely.prepare(conditions.geometry)
         self._checks = conditions.checks()
         self._faults: Counter[tuple[str, str]] = Counter()
+        # A million scenes fail in a few ways.
+        self._failures: dict[frozenset[str], frozenset[str]] = {}
         self.collections: set[str] = set()
         self.properties: set[str] = set()
         self.dropped: list[DroppedScene] = []
@@ -162,14 +167,16 @@ class Checker:
         """Whether ``candidate`` meets all conditions; if not, the first fault is counted."""
         faults = [check for check in self._checks if not check.holds(candidate)]
         failed = frozenset(fault.parameter for fault in faults)
-        self.collections.add(str(candidate.item.get("collection")))
-        if not failed & ELSEWHERE:
+        if len(self.collections) < MOST_NAMES:
+            self.collections.add(str(candidate.item.get("collection")))
+        if not failed & ELSEWHERE and len(self.properties) < MOST_NAMES:
             self.properties.update(
                 name for name, value in candidate.properties.items() if value is not None
             )
         if faults:
             self._faults[faults[0].parameter, faults[0].fault] += 1
-            cover = cloud_cover(candidate)
+            cover = cloud_cover(candidate.properties)
+            failed = self._failures.setdefault(failed, failed)
             self.dropped.append(DroppedScene(failed, candidate.moment.date(), cover))
         return not faults
 
@@ -227,12 +234,15 @@ def read_conditions(search: SceneSearch, collection: str, geometry: BaseGeometry
     )
 
 
-def cloud_cover(candidate: Candidate) -> float | None:
-    """The scene's cloud cover in percent, if it names one."""
-    cover = candidate.properties.get(CLOUD_COVER)
+def cloud_cover(properties: Mapping[str, Any]) -> float | None:
+    """A scene's cloud cover in percent, if its properties name one."""
+    cover = properties.get(CLOUD_COVER)
     if isinstance(cover, bool) or not isinstance(cover, (int, float)):
         return None
-    return float(cover)
+    try:
+        return float(cover) if math.isfinite(cover) else None
+    except OverflowError:
+        return None
 
 
 def _some_names(known: set[str], wanted: str) -> str:
@@ -244,11 +254,14 @@ def _some_names(known: set[str], wanted: str) -> str:
 
 def _read_date(text: str, parameter: str) -> date:
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError as error:
         raise InvalidRequestError(
             f"{parameter} {text[:40]!r} is no date; write it like 2023-08-31."
         ) from error
+    if not date.min.year < found.year < date.max.year:
+        raise InvalidRequestError(f"{parameter} {text} is in no year of a scene; give another.")
+    return found
 
 
 def _checker(comparison: Comparison) -> Callable[[Candidate], bool]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 from ...bridge.errors import AccessError, CatalogError
+from ...bridge.home import jobs_folder
 from .hrefs import is_remote
 from .json_text import parse_json
 
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
     from ..access.access import Access
 
 PARALLEL_REQUESTS = 16
+# The largest real ones are catalogues of 100,000 links. A file of items may be larger: its items
+# are read one by one.
+MOST_DOCUMENT_BYTES = 64 * 2**20
+MOST_FILE_BYTES = 2 * 2**30
+BYTES_IN_MEMORY = 4 * 2**20
 # What is sometimes given instead of a STAC document, by its first characters.
 OTHER_KINDS = {
     b"<?xml": "XML",
@@ -73,15 +80,33 @@ class DocumentReader:
         """What is at ``location``, unread, and where it was found in the end.
 
         Raises:
+            CatalogError: it cannot be read, or is larger than any document.
+        """
+        with _file_for(location) as file:
+            found_at = self._get(location, file, MOST_DOCUMENT_BYTES)
+            return read_document(file, location), found_at
+
+    def open(self, location: str) -> tuple[IO[bytes], str]:
+        """What is at ``location``, as a file that is read again and again, and where it was found.
+
+        Raises:
             CatalogError: it cannot be read.
         """
-        return self._get(location) if is_remote(location) else _read_file(location)
+        file = _file_for(location)
+        try:
+            return file, self._get(location, file, MOST_FILE_BYTES)
+        except BaseException:
+            file.close()
+            raise
 
-    def _get(self, location: str) -> tuple[bytes, str]:
-        from .web import REFUSED, WebError, WebRequest, ask  # noqa: PLC0415
+    def _get(self, location: str, file: IO[bytes], most_bytes: int) -> str:
+        """Fill ``file`` with what a remote ``location`` sends; where it was found in the end."""
+        if not is_remote(location):
+            return location
+        from .web import REFUSED, WebError, WebRequest, ask_into  # noqa: PLC0415
 
         try:
-            answer = ask(self._session, WebRequest(location))
+            found_at = ask_into(self._session, WebRequest(location), file, most_bytes)
         except WebError as error:
             if error.status is None:
                 raise CatalogError(
@@ -94,7 +119,54 @@ class DocumentReader:
                 f"The catalogue {location} answers with error {error.status}; "
                 "check the address, or try again later."
             ) from error
-        return answer.content, answer.address
+        file.seek(0)
+        return found_at
+
+
+def read_document(file: IO[bytes], location: str) -> bytes:
+    """The whole of ``file``, from its beginning.
+
+    Raises:
+        CatalogError: it cannot be read, or is larger than any document of a catalogue.
+    """
+    try:
+        file.seek(0)
+        content = file.read(MOST_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(location, error) from error
+    if len(content) > MOST_DOCUMENT_BYTES:
+        raise CatalogError(
+            f"The catalogue {location} is larger than {MOST_DOCUMENT_BYTES >> 20} MB, as no STAC "
+            "document is but a list of items; give the address of a STAC API or catalogue."
+        )
+    return content
+
+
+def _file_for(location: str) -> IO[bytes]:
+    """The file at a local ``location``, or an empty one for what a remote location sends.
+
+    Raises:
+        CatalogError: it cannot be opened.
+    """
+    if is_remote(location):
+        jobs_folder().mkdir(parents=True, exist_ok=True)
+        # Small enough, it never is on the disk; larger, it has no name there.
+        return SpooledTemporaryFile(BYTES_IN_MEMORY, dir=str(jobs_folder()))
+    path = Path(location)
+    if path.is_dir():
+        raise CatalogError(f"The catalogue {path} is a folder; give the JSON file in it.")
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise CatalogError(f"The catalogue {path} does not exist; check the path.") from error
+    except OSError as error:
+        raise _unreadable(location, error) from error
+
+
+def _unreadable(location: str, error: OSError) -> CatalogError:
+    return CatalogError(
+        f"The catalogue {location} cannot be read ({error.strerror}); check the file."
+    )
 
 
 def refusal(location: str, status: int) -> AccessError:
@@ -120,6 +192,15 @@ def parse_document(text: bytes, location: str) -> Document:
             f"The catalogue {location} is {kind}, not a STAC catalogue; "
             "check that CATALOG is the address of a STAC API or catalogue."
         ) from error
+    return to_document(content, location)
+
+
+def to_document(content: Any, location: str) -> Document:
+    """The STAC document that the JSON read at ``location`` is.
+
+    Raises:
+        CatalogError: it is no STAC.
+    """
     if not _is_stac(content):
         raise CatalogError(
             f"{location} is JSON but no STAC catalogue, collection or item; "
@@ -135,20 +216,6 @@ def is_api(document: Document) -> bool:
         conformance = None
     can_search = conformance is None or any("item-search" in str(uri) for uri in conformance)
     return document.type == "Catalog" and can_search and bool(document.hrefs("search"))
-
-
-def _read_file(location: str) -> tuple[bytes, str]:
-    path = Path(location)
-    if path.is_dir():
-        raise CatalogError(f"The catalogue {path} is a folder; give the JSON file in it.")
-    try:
-        return path.read_bytes(), location
-    except FileNotFoundError as error:
-        raise CatalogError(f"The catalogue {path} does not exist; check the path.") from error
-    except OSError as error:
-        raise CatalogError(
-            f"The catalogue {path} cannot be read ({error.strerror}); check the file."
-        ) from error
 
 
 def _is_stac(content: Any) -> bool:

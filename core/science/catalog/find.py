@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -11,11 +11,10 @@ from ...bridge.errors import CatalogError, FairweatherError, InvalidRequestError
 from ...bridge.profiles import CollectionProfile
 from ...bridge.request import SceneSearch
 from ..area import AreaOfInterest
-from .candidates import Candidate
 from .checks import Checker, Conditions, read_conditions
 from .extent import check_extent, told_period
 from .found import DroppedScenes, FoundScenes
-from .gathering import finish, read_candidates
+from .gathering import Gathering
 from .given import scenes_given
 from .hrefs import read_location
 from .opening import open_source
@@ -58,22 +57,21 @@ def find_scenes(
     reporter.progress(0, "Opening the catalogue")
     source = open_source(_catalog_location(search, profile), profile, access)
     checker = Checker(conditions)
-    malformed: list[str] = []
-    ids: set[str] = set()
-    found: list[Candidate] = []
-    items = _with_progress(source, conditions, found, reporter, percent_at_end)
-    for candidate in read_candidates(items, malformed, ids):
+    gathering = Gathering(source)
+    items = _with_progress(source, conditions, gathering, reporter, percent_at_end)
+    for candidate in gathering.read(items):
         if checker.accepts(candidate):
-            found.append(candidate)
-        if source.stops_at_limit and len(found) > search.limit:
+            gathering.take(candidate)
+        if source.stops_at_limit and len(gathering.scenes) > search.limit:
             break
-    if not found:
-        raise _nothing_found(source, conditions, checker, ids)
+    gathering.check_any_complete()
+    if not gathering.scenes:
+        raise _nothing_found(source, conditions, checker, gathering)
     faults = [*source.dropped_unseen(conditions), *checker.faults()]
     dropped = [DroppedScenes(reason, count) for reason, count in faults]
-    found = _up_to_limit(found, search.limit, reporter)
-    begins, ends = _collections_period(source, conditions, found)
-    scenes = finish(found, dropped, source, malformed, reporter)
+    scenes = gathering.finish(dropped, reporter, search.limit)
+    days = {scene.moment.date() for scene in gathering.scenes}
+    begins, ends = _collections_period(source, conditions, days)
     return replace(scenes, collection_begins=begins, collection_ends=ends)
 
 
@@ -90,7 +88,7 @@ def _catalog_location(search: SceneSearch, profile: CollectionProfile) -> str:
 def _with_progress(
     source: SearchedSource,
     conditions: Conditions,
-    found: list[Candidate],
+    gathering: Gathering,
     reporter: Reporter,
     percent_at_end: float,
 ) -> Iterator[RawItem]:
@@ -100,29 +98,18 @@ def _with_progress(
         looked_at += len(batch)
         reporter.progress(
             source.share_done * percent_at_end,
-            f"Searching: {looked_at} scenes looked at, {len(found)} found",
+            f"Searching: {looked_at} scenes looked at, {len(gathering.scenes)} found",
         )
         yield from batch
 
 
-def _up_to_limit(found: list[Candidate], limit: int, reporter: Reporter) -> list[Candidate]:
-    if len(found) <= limit:
-        return found
-    reporter.warning(
-        f"LIMIT is reached: there are more than {limit} scenes, of which {limit} are taken; "
-        "raise LIMIT, or narrow the dates or the area."
-    )
-    return sorted(found, key=lambda candidate: candidate.sort_key)[:limit]
-
-
 def _collections_period(
-    source: SearchedSource, conditions: Conditions, found: list[Candidate]
+    source: SearchedSource, conditions: Conditions, days: Collection[date]
 ) -> tuple[date | None, date | None]:
     """When the collection begins and ends by its document.
 
     The document is asked for only where one end of the dates has no scene for long.
     """
-    days = [candidate.moment.date() for candidate in found]
     period = conditions.period
     longest = max(min(days) - period.start, period.end - max(days))
     if longest <= WITHOUT_SCENE_FOR_LONG:
@@ -134,13 +121,13 @@ def _collections_period(
 
 
 def _nothing_found(
-    source: SearchedSource, conditions: Conditions, checker: Checker, ids: set[str]
+    source: SearchedSource, conditions: Conditions, checker: Checker, gathering: Gathering
 ) -> FairweatherError:
     """The error that says best why nothing was found."""
     try:
         if not checker.saw_any_there_and_then:
             _check_collection(source, conditions, checker)
-        for candidate in read_candidates(source.more_items(conditions), [], ids):
+        for candidate in gathering.read(source.more_items(conditions)):
             checker.accepts(candidate)
         checker.check_properties_exist(conditions.comparisons)
     except FairweatherError as error:

@@ -7,11 +7,10 @@ times are timestamps, and what an item does not have is null.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Any
+from typing import IO, Any
 
 import shapely
 
@@ -21,7 +20,7 @@ from .checks import Conditions, Period
 from .source import RawItem, SearchedSource
 
 MAGIC = b"PAR1"
-ROWS_AT_ONCE = 500
+ROWS_AT_ONCE = 100
 NEEDED_COLUMNS = frozenset({"id", "geometry", "assets"})
 TOP_LEVEL = frozenset(
     {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets"}
@@ -30,17 +29,19 @@ TOP_LEVEL = frozenset(
 BOX_SIDES = ("xmin", "ymin", "zmin", "xmax", "ymax", "zmax")
 
 
-def is_parquet(content: bytes) -> bool:
-    """Whether a file with this content is Parquet."""
-    return content.startswith(MAGIC)
+def is_parquet(file: IO[bytes]) -> bool:
+    """Whether ``file``, which is at its beginning, is Parquet."""
+    is_one = file.read(len(MAGIC)) == MAGIC
+    file.seek(0)
+    return is_one
 
 
 class GeoParquetSource(SearchedSource):
-    """The items of one file, read a few hundred rows at once."""
+    """The items of one file, read a hundred rows at once."""
 
-    def __init__(self, content: bytes, location: str) -> None:
+    def __init__(self, file: IO[bytes], location: str) -> None:
         super().__init__(location, location)
-        self._content = content
+        self._file = file
         self._collections: set[str] = set()
 
     def batches(self, conditions: Conditions | None) -> Iterator[list[RawItem]]:
@@ -70,7 +71,7 @@ class GeoParquetSource(SearchedSource):
         return sorted(self._collections - {"None"})
 
     def _batches(self, conditions: Conditions | None) -> Iterator[list[RawItem]]:
-        for table in _open(self._content, self.location):
+        for table in _open(self._file, self.location):
             names = table.schema.names
             missing = sorted(NEEDED_COLUMNS - set(names))
             if missing:
@@ -89,7 +90,7 @@ class GeoParquetSource(SearchedSource):
             yield [(item, self.location) for item in items]
 
 
-def _open(content: bytes, location: str) -> Any:
+def _open(file: IO[bytes], location: str) -> Any:
     """The tables of the file, ``ROWS_AT_ONCE`` rows each."""
     try:
         # Imported here: few catalogues are Parquet.
@@ -99,7 +100,7 @@ def _open(content: bytes, location: str) -> Any:
             f"{location} is Parquet, which needs the package arro3-io; "
             "install it, or give the items as JSON."
         ) from error
-    return arro3.io.read_parquet(io.BytesIO(content), batch_size=ROWS_AT_ONCE)
+    return arro3.io.read_parquet(file, batch_size=ROWS_AT_ONCE)
 
 
 def _is_in(period: Period, item: dict[str, Any]) -> bool:

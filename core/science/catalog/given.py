@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import shapely
 
@@ -12,7 +12,7 @@ from ...bridge.profiles import CollectionProfile
 from ..area import AreaOfInterest
 from ..words import count_of
 from .found import DroppedScenes, FoundScenes
-from .gathering import finish, read_candidates
+from .gathering import Gathering
 from .hrefs import read_location
 from .opening import open_items_file
 
@@ -36,28 +36,32 @@ def scenes_given(
         NoScenesError: it holds no scene, or none that touches the area.
     """
     source = open_items_file(read_location(scenes), access)
-    items = chain.from_iterable(source.batches(None))
-    malformed: list[str] = []
-    candidates = list(read_candidates(items, malformed, set()))
-    if not candidates:
-        reason = f"; the first entry is {malformed[0]}" if malformed else ""
+    shapely.prepare(area.search_geometry)
+    gathering = Gathering(source)
+    collections: set[Any] = set()
+    outside = 0
+    for candidate in gathering.read(chain.from_iterable(source.batches(None))):
+        collections.add(candidate.item.get("collection"))
+        if area.search_geometry.intersects(candidate.footprint):
+            gathering.take(candidate)
+        else:
+            outside += 1
+    if not gathering.ids:
+        first = gathering.first_malformed
+        reason = f"; the first entry is {first}" if first else ""
         raise NoScenesError(
             f"SCENES {source.location} holds no scene{reason}; give a file that searchscenes wrote."
         )
-    collections = {candidate.item.get("collection") for candidate in candidates}
     others = sorted(map(str, collections - {None, profile.collection}))
     if others:
         raise InvalidRequestError(
             f"SCENES holds scenes of {', '.join(others)}, but COLLECTION is {profile.id}; "
             "choose the collection that the scenes belong to."
         )
-    shapely.prepare(area.search_geometry)
-    inside = [one for one in candidates if area.search_geometry.intersects(one.footprint)]
-    outside = len(candidates) - len(inside)
-    if not inside:
+    if outside == len(gathering.ids):
         raise NoScenesError(
             f"None of the {count_of(outside, 'scene')} in SCENES touches the area of interest; "
             "choose the area they were searched for."
         )
     dropped = [DroppedScenes("outside the area of interest", outside)] if outside else []
-    return finish(inside, dropped, source, malformed, reporter)
+    return gathering.finish(dropped, reporter)

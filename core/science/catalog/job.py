@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...bridge.credentials import Credentials
+from ...bridge.plain_text import plain_cell
 from ...bridge.profiles import CollectionProfile, find_profile
 from ...bridge.request import SearchScenesRequest
 from ..area import read_area
 from ..imagery.solar_day import solar_day
-from ..whole_file import check_target, whole_file
+from ..whole_file import check_target
 from ..words import count_of
 from .candidates import scene_moment
-from .checks import CLOUD_COVER
+from .checks import cloud_cover
+from .feature_file import feature_file
 from .find import find_scenes
 from .hrefs import is_remote
 from .scene_tile import scene_tile
@@ -38,7 +41,8 @@ def run_search(
     """Find the scenes and write the files that are asked for (an empty path asks for none).
 
     ``items`` becomes an ItemCollection with absolute addresses, ``footprints`` a GeoJSON file in
-    EPSG:4326 whose features carry the whole item in their property ``item``.
+    EPSG:4326 whose features carry the whole item in their property ``item``. Each feature is one
+    line of its file, so that it can be read without the others.
 
     Returns:
         SCENE_COUNT, and DAY_COUNT: the number of different solar days at the area's centre.
@@ -59,13 +63,20 @@ def run_search(
         percent_at_end=PERCENT_WHEN_FOUND,
         access=_access(request, profile, credentials),
     )
-    footprints = [_footprint(item, profile, area.centre_longitude) for item in scenes.items]
-    if request.items:
-        items = [_item_content(item) for item in scenes.items]
-        _write_features(items, Path(request.items), scratch)
-    if request.footprints:
-        _write_features(footprints, Path(request.footprints), scratch)
-    days = {footprint["properties"]["solar_day"] for footprint in footprints}
+    days = set()
+    with ExitStack() as files:
+        items_file, footprints_file = (
+            files.enter_context(feature_file(Path(path), scratch)) if path else None
+            for path in (request.items, request.footprints)
+        )
+        for item in scenes.items:
+            content = _item_content(item)
+            footprint = _footprint(item, content, profile, area.centre_longitude)
+            days.add(footprint["properties"]["solar_day"])
+            if items_file:
+                items_file.write(content)
+            if footprints_file:
+                footprints_file.write(footprint)
     reporter.message(
         f"{count_of(len(scenes.items), 'scene')} of {count_of(len(days), 'day')} found in "
         f"{scenes.catalog_title}."
@@ -87,32 +98,41 @@ def _access(
     return open_access(search, credentials)
 
 
-def _write_features(features: list[dict[str, Any]], target: Path, scratch: Path) -> None:
-    content = {"type": "FeatureCollection", "features": features}
-    with whole_file(target, scratch) as path:
-        path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-
-
-def _footprint(item: pystac.Item, profile: CollectionProfile, longitude: float) -> dict[str, Any]:
+def _footprint(
+    item: pystac.Item, content: dict[str, Any], profile: CollectionProfile, longitude: float
+) -> dict[str, Any]:
     moment = scene_moment(item.properties)
-    cloud_cover = item.properties.get(CLOUD_COVER)
     return {
         "type": "Feature",
         "id": item.id,
-        "geometry": item.geometry,
+        "geometry": _outline(item),
         "properties": {
-            "item_id": item.id,
+            "item_id": plain_cell(item.id),
             "datetime": moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z"),
             "solar_day": solar_day(moment, longitude).isoformat(),
-            "collection": item.collection_id,
-            "cloud_cover": cloud_cover,
-            "grid": scene_tile(item.id, item.properties),
-            "platform": item.properties.get("platform"),
-            "thumbnail": _thumbnail(item, profile.thumbnail),
-            "href": _own_address(item),
-            "item": json.dumps(_item_content(item), ensure_ascii=False),
+            "collection": _cell(item.collection_id),
+            "cloud_cover": cloud_cover(item.properties),
+            "grid": _cell(scene_tile(item.id, item.properties)),
+            "platform": _cell(item.properties.get("platform")),
+            "thumbnail": _cell(_thumbnail(item, profile.thumbnail)),
+            "href": _cell(_own_address(item)),
+            "item": json.dumps(content, ensure_ascii=False),
         },
     }
+
+
+def _cell(value: Any) -> str | None:
+    """A stranger's text for the table of footprints; None stays none."""
+    return None if value is None else plain_cell(str(value))
+
+
+def _outline(item: pystac.Item) -> dict[str, Any] | None:
+    """The item's polygons as they were published; None where its geometry is something else."""
+    geometry = item.geometry or {}
+    kind = {"polygon": "Polygon", "multipolygon": "MultiPolygon"}.get(
+        str(geometry.get("type")).lower()
+    )
+    return {"type": kind, "coordinates": geometry["coordinates"]} if kind else None
 
 
 def _item_content(item: pystac.Item) -> dict[str, Any]:
@@ -125,7 +145,7 @@ def _thumbnail(item: pystac.Item, asset: str) -> str | None:
         return item.assets[asset].href
     for role in ("thumbnail", "overview"):
         for candidate in item.assets.values():
-            if role in (candidate.roles or ()):
+            if isinstance(candidate.roles, list) and role in candidate.roles:
                 return candidate.href
     link = item.get_single_link("thumbnail") or item.get_single_link("preview")
     return str(link.target) if link else None

@@ -7,6 +7,8 @@ from typing import Any
 
 # JSON has no words for these; some programs write them bare, and STAC writes them as text.
 NUMBERS_AS_TEXT = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
+# Of one value after the other in a text.
+JSON_DECODER = json.JSONDecoder(parse_constant=NUMBERS_AS_TEXT.__getitem__)
 # The deepest real items have about ten levels.
 MOST_LEVELS = 60
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from ...bridge.errors import CatalogError
 from ...bridge.profiles import CollectionProfile
-from .documents import DocumentReader, is_api, parse_document
+from .documents import Document, DocumentReader, is_api, parse_document, read_document
 from .geoparquet import GeoParquetSource, is_parquet
 from .hrefs import is_remote
 from .local_scenes.folder import LocalScenes
+from .long_document import LongDocumentSource, is_long
 from .source import SearchedSource
 from .static import StaticSource
 
@@ -31,10 +32,10 @@ def open_source(
     if not is_remote(location) and Path(location).is_dir():
         return LocalScenes(Path(location), profile)
     reader = DocumentReader(access)
-    content, location = reader.fetch(location)
-    if is_parquet(content):
-        return GeoParquetSource(content, location)
-    root = parse_document(content, location)
+    found = _open_file(location, reader)
+    if not isinstance(found, Document):
+        return found
+    root = found
     if is_api(root):
         # Imported here: a static catalogue is searched without what pystac-client costs to load.
         from .api_source import ApiSource  # noqa: PLC0415
@@ -42,7 +43,8 @@ def open_source(
         return ApiSource(root, access)
     if root.type == "Collection" and root.hrefs("items") and not root.hrefs("item", "child"):
         raise CatalogError(
-            f"{location} is one collection of a STAC API; give the address of the API as CATALOG."
+            f"{root.location} is one collection of a STAC API; "
+            "give the address of the API as CATALOG."
         )
     return StaticSource(root, reader)
 
@@ -54,7 +56,18 @@ def open_items_file(location: str, access: Access | None = None) -> StaticSource
         CatalogError: it cannot be read, or is none.
     """
     reader = DocumentReader(access)
-    content, location = reader.fetch(location)
-    if is_parquet(content):
-        return GeoParquetSource(content, location)
-    return StaticSource(parse_document(content, location), reader)
+    found = _open_file(location, reader)
+    return StaticSource(found, reader) if isinstance(found, Document) else found
+
+
+def _open_file(
+    location: str, reader: DocumentReader
+) -> Document | LongDocumentSource | GeoParquetSource:
+    """A document, or the source that it is where it need not be in memory as a whole."""
+    file, location = reader.open(location)
+    if is_parquet(file):
+        return GeoParquetSource(file, location)
+    if is_long(file):
+        return LongDocumentSource(file, location, reader)
+    with file:
+        return parse_document(read_document(file, location), location)

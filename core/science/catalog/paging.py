@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .hrefs import resolve_link
+from ...bridge.errors import CatalogError
+from .hrefs import resolve_link, without_query
 from .json_text import parse_json
 from .web import WebAnswer, WebRequest, ask
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 # Some servers filter a page after they have cut it, so a page may be empty before the last.
 MOST_BARREN_PAGES = 20
+# A page of one new scene after the other would keep a search busy for days.
+MOST_PAGES = 20_000
+MOST_QUESTION_BYTES = 2**20
 
 
 def read_pages(session: requests.Session, first: WebRequest, key: str) -> Iterator[dict[str, Any]]:
@@ -26,16 +31,23 @@ def read_pages(session: requests.Session, first: WebRequest, key: str) -> Iterat
     Raises:
         WebError: a request fails.
         ValueError: an answer is no page.
+        CatalogError: there are more pages than any search needs.
     """
     request: WebRequest | None = first
-    sent: set[str] = set()
-    seen: set[str] = set()
+    # Hashes only: what a server writes into its links and ids may be long.
+    sent: set[bytes] = set()
+    seen: set[int] = set()
     barren = 0
     while request is not None and barren < MOST_BARREN_PAGES:
+        if len(sent) == MOST_PAGES:
+            raise CatalogError(
+                f"The catalogue {without_query(first.address)} answers in more than {MOST_PAGES:,} "
+                "pages; narrow the dates or the area, or use another CATALOG."
+            )
         sent.add(_identity(request))
         answer = ask(session, request)
         page = _read_page(answer, key)
-        ids = {str(entry.get("id")) for entry in page[key] if isinstance(entry, dict)}
+        ids = {hash(str(entry.get("id"))) for entry in page[key] if isinstance(entry, dict)}
         barren = barren + 1 if ids <= seen else 0
         seen |= ids
         yield page
@@ -72,6 +84,14 @@ def _next_request(page: dict[str, Any], current: WebRequest, address: str) -> We
     return None
 
 
-def _identity(request: WebRequest) -> str:
+def _identity(request: WebRequest) -> bytes:
+    """A short mark of what is asked.
+
+    Raises:
+        ValueError: it is longer than any question.
+    """
     content = json.dumps(request.parameters, sort_keys=True)
-    return f"{request.method} {request.address} {content}"
+    if len(content) + len(request.address) > MOST_QUESTION_BYTES:
+        raise ValueError("a link leads on with a question that is far too long")
+    text = f"{request.method} {request.address} {content}"
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).digest()

@@ -9,6 +9,8 @@ from typing import Any
 # As in HLS.S30.T15MXV.2015333T161622.v2.0 and S2A_MSIL2A_..._T58UFE_20201007T214651
 _TILE_IN_ID = re.compile(r"[._]T([0-9]{2}[C-X][A-Z]{2})[._]")
 
+TILE_PROPERTIES = frozenset({"grid:code", "s2:mgrs_tile", "landsat:wrs_path", "landsat:wrs_row"})
+
 
 def scene_tile(item_id: str, properties: Mapping[str, Any]) -> str | None:
     """Such as ``MGRS-33TWM`` or ``WRS2-202033``; None where neither properties nor id name one."""

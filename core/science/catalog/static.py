@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from .documents import PARALLEL_REQUESTS, Document, DocumentReader
 from .hrefs import is_remote, resolve_link
 from .json_text import parse_json
 from .source import MOST_ENTRIES, RawItem, SearchedSource, title_of
+
+# Documents that are read, or asked for, before they are wanted.
+MOST_AHEAD = 4 * PARALLEL_REQUESTS
 
 
 @dataclass
@@ -44,7 +48,7 @@ class StaticSource(SearchedSource):
             CatalogError: documents are linked, and none of them can be read; or there is no end.
         """
         wanted = conditions.collection if conditions else None
-        yield _items_in(self._root)
+        yield from self._root_batches()
         waiting = self._links(self._root, wanted)
         while waiting.further:
             # All that leads further first: only then is it known how many items there are.
@@ -54,15 +58,19 @@ class StaticSource(SearchedSource):
                     links = self._links(document, wanted)
                     waiting.further += links.further
                     waiting.items += links.items
-                    yield _items_in(document)
+                    yield items_in(document)
         for done, document in enumerate(_read_all(self._reader, waiting.items), start=1):
             self.share_done = done / len(waiting.items)
-            yield _items_in(document) if self._is_readable(document) else []
+            yield items_in(document) if self._is_readable(document) else []
         if len(self._known) > 1 and len(self.unreadable) == len(self._known) - 1:
             raise CatalogError(self.unreadable[0])
 
+    def _root_batches(self) -> Iterator[list[RawItem]]:
+        """The items in the first document."""
+        yield items_in(self._root)
+
     def collection(self, name: str) -> dict[str, Any] | None:
-        """The collection's document, if it was met."""
+        """The collection's document, if it was met; without its links."""
         return self._collections.get(name)
 
     def collection_names(self) -> list[str]:
@@ -83,7 +91,7 @@ class StaticSource(SearchedSource):
             return _Links()
         if document.type == "Collection":
             name = str(document.content.get("id"))
-            self._collections[name] = document.content
+            self._collections[name] = {**document.content, "links": []}
             if wanted not in (None, name):
                 return _Links()
         return _Links(self._new(document, "child"), self._new(document, "item"))
@@ -103,13 +111,14 @@ class StaticSource(SearchedSource):
         return found
 
 
-def _items_in(document: Document) -> list[RawItem]:
+def items_in(document: Document) -> list[RawItem]:
+    """The items that the document is or holds."""
     if document.type == "Feature":
         return [(_with_own_address(document), document.location)]
     features = document.content.get("features")
     if document.type != "FeatureCollection" or not isinstance(features, list):
         return []
-    return [(_item_of(feature), document.location) for feature in features]
+    return [(item_of(feature), document.location) for feature in features]
 
 
 def _with_own_address(document: Document) -> dict[str, Any]:
@@ -121,7 +130,7 @@ def _with_own_address(document: Document) -> dict[str, Any]:
     }
 
 
-def _item_of(feature: Any) -> Any:
+def item_of(feature: Any) -> Any:
     """The STAC item that a feature is, or that a footprint carries as text."""
     if isinstance(feature, dict) and "assets" not in feature:
         try:
@@ -146,9 +155,21 @@ def _read_all(
         except CatalogError as error:
             return error
 
-    locations = list(locations)
-    if not any(map(is_remote, locations)):
-        yield from map(read, locations)
-        return
-    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
-        yield from pool.map(read, locations)
+    locations = iter(locations)
+    for first in locations:
+        if not is_remote(first):
+            yield read(first)
+            continue
+        # So many in flight, and no more: whoever takes them may be slower than the network.
+        with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
+            ahead = deque([pool.submit(read, first)])
+            try:
+                for location in locations:
+                    ahead.append(pool.submit(read, location))
+                    if len(ahead) >= MOST_AHEAD:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import requests
 from urllib3 import Retry
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from ...bridge.errors import CatalogError
 from ..access.private_addresses import CheckedAdapter, PrivateAddressError, PrivateAddresses
@@ -23,10 +25,17 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 TIMEOUT = (CONNECT_SECONDS, READ_SECONDS)
 # One answer: no catalogue needs more, and a server that never ends must not fill the memory.
-MOST_BYTES = 512 * 2**20
+MOST_BYTES = 64 * 2**20
 MOST_SECONDS = 600.0
+# A server that sends next to nothing for so long keeps us waiting on purpose.
+PATIENT_SECONDS = 60.0
+LEAST_BYTES_PER_SECOND = 500
 CHUNK = 2**18
+MOST_WORDS = 2**16
 MOST_REDIRECTS = 5
+# An answer that breaks off is asked for again, as the retry policy sees its beginning only.
+MOST_ATTEMPTS = 4
+SECONDS_BETWEEN_ATTEMPTS = 0.5
 REFUSED = (401, 403)
 
 
@@ -56,6 +65,10 @@ class WebError(Exception):
         self.status = status
 
 
+class _BrokenOffError(WebError):
+    """An answer began, and did not come to its end."""
+
+
 def ask(session: requests.Session, request: WebRequest) -> WebAnswer:
     """The answer to ``request``; for any number of threads.
 
@@ -63,6 +76,33 @@ def ask(session: requests.Session, request: WebRequest) -> WebAnswer:
         WebError: there is none, it is an error, or it is too large or too slow to be one.
         CatalogError: it is at a private address, where the catalogue must not lead.
     """
+    content = io.BytesIO()
+    address = ask_into(session, request, content, MOST_BYTES)
+    return WebAnswer(content.getvalue(), address)
+
+
+def ask_into(
+    session: requests.Session, request: WebRequest, file: IO[bytes], most_bytes: int
+) -> str:
+    """Write the answer to ``request`` into ``file``; the address it came from in the end.
+
+    Raises:
+        WebError, CatalogError: as ``ask`` does.
+    """
+    begin = file.tell()
+    for attempt in range(1, MOST_ATTEMPTS):
+        try:
+            return _ask_once(session, request, file, most_bytes)
+        except _BrokenOffError:
+            time.sleep(SECONDS_BETWEEN_ATTEMPTS * 2 ** (attempt - 1))
+            file.seek(begin)
+            file.truncate()
+    return _ask_once(session, request, file, most_bytes)
+
+
+def _ask_once(
+    session: requests.Session, request: WebRequest, file: IO[bytes], most_bytes: int
+) -> str:
     try:
         was_renewed = False
         for _ in range(MOST_REDIRECTS):
@@ -72,7 +112,9 @@ def ask(session: requests.Session, request: WebRequest) -> WebAnswer:
                     was_renewed = True
                     continue
                 if not answer.is_redirect:
-                    return _read_answer(answer, isinstance(session.auth, CatalogKeys))
+                    _check_answer(answer, isinstance(session.auth, CatalogKeys))
+                    _read_whole(answer, file, most_bytes)
+                    return str(answer.url)
                 address = urljoin(answer.url, answer.headers["location"])
             # The address of a GET that was moved is whole.
             parameters = request.parameters if request.method == "POST" else None
@@ -113,27 +155,45 @@ def _note_accepted(session: requests.Session, answer: requests.Response) -> None
         session.auth.access.accepted(answer.request.headers)
 
 
-def _read_answer(answer: requests.Response, is_keyed: bool) -> WebAnswer:
-    content = _read_whole(answer)
-    if not answer.ok and is_keyed:
+def _check_answer(answer: requests.Response, is_keyed: bool) -> None:
+    """Check that it is no error.
+
+    Raises:
+        WebError: it is one.
+    """
+    if answer.ok:
+        return
+    if is_keyed:
         # Some servers repeat what they were sent, keys and all.
         raise WebError(str(answer.reason), answer.status_code)
-    if not answer.ok:
-        words = " ".join(content.decode("utf-8", "replace").split())[:200]
-        raise WebError(words or str(answer.reason), answer.status_code)
-    return WebAnswer(content, str(answer.url))
+    content = io.BytesIO()
+    with suppress(WebError):
+        _read_whole(answer, content, MOST_WORDS)
+    words = " ".join(content.getvalue().decode("utf-8", "replace").split())[:200]
+    raise WebError(words or str(answer.reason), answer.status_code)
 
 
-def _read_whole(answer: requests.Response) -> bytes:
-    content = bytearray()
-    end = time.monotonic() + MOST_SECONDS
-    for chunk in answer.iter_content(CHUNK):
-        content += chunk
-        if len(content) > MOST_BYTES:
-            raise WebError(f"it sends more than {MOST_BYTES >> 20} MB")
-        if time.monotonic() > end:
+def _read_whole(answer: requests.Response, file: IO[bytes], most_bytes: int) -> None:
+    """Write what the server sends into ``file``, unpacked."""
+    size = 0
+    began = time.monotonic()
+    # Not by ``iter_content``, which waits until a chunk is full: a byte a minute is no chunk.
+    while chunk := _next_chunk(answer):
+        size += len(chunk)
+        if size > most_bytes:
+            raise WebError(f"it sends more than {most_bytes >> 20} MB")
+        file.write(chunk)
+        seconds = time.monotonic() - began
+        is_dripping = seconds > PATIENT_SECONDS and size < LEAST_BYTES_PER_SECOND * seconds
+        if seconds > MOST_SECONDS or is_dripping:
             raise WebError("it took too long")
-    return bytes(content)
+
+
+def _next_chunk(answer: requests.Response) -> bytes:
+    try:
+        return bytes(answer.raw.read1(CHUNK, decode_content=True))
+    except (ProtocolError, ReadTimeoutError) as error:
+        raise _BrokenOffError(reason_in_words(error)) from error
 
 
 def retry_policy() -> Retry:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,15 @@ from ...bridge.profiles import CollectionProfile
 
 # Sentinel-2 has an offset from this processing baseline on, and never before.
 BASELINE_WITH_OFFSET = (4, 0)
+
+# Of STAC's, those that are numbers of one part.
+DATA_TYPES = frozenset(
+    {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
+    | {f"float{bits}" for bits in (16, 32, 64)}
+)
+
+# No sensor's numbers need larger scales or offsets, or scales smaller than its inverse.
+LARGEST_FACTOR = 1e12
 
 _BASELINE = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})")
 # As in S2A_MSIL2A_20150704T101006_N0212_R022_T35XQA_20210411T133707 and GS2B_..._N05.11
@@ -82,8 +90,9 @@ def asset_nodata(asset: pystac.Asset, default: float) -> float:
 
 
 def data_type(asset: pystac.Asset) -> str:
-    """The file's dtype by STAC's name, empty where the item does not tell."""
-    return str(_raster_field(asset, "data_type") or "")
+    """The file's dtype by STAC's name, empty where the item does not tell one that numpy has."""
+    told = _raster_field(asset, "data_type")
+    return told if isinstance(told, str) and told in DATA_TYPES else ""
 
 
 def _offset_was_applied(item: pystac.Item) -> bool:
@@ -93,7 +102,9 @@ def _offset_was_applied(item: pystac.Item) -> bool:
 def _factor(asset: pystac.Asset, key: str) -> float | None:
     """The item's scale or offset, None where it tells none that can be used."""
     number = _number(_raster_field(asset, key))
-    if number is None or not math.isfinite(number) or (key == "scale" and number == 0):
+    if number is None or not abs(number) < LARGEST_FACTOR:
+        return None
+    if key == "scale" and abs(number) < 1 / LARGEST_FACTOR:
         return None
     return number
 

@@ -10,11 +10,12 @@ import numpy as np
 import pystac
 import shapely
 from affine import Affine
-from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from pyproj.exceptions import CRSError, ProjError
 from shapely.geometry.base import BaseGeometry
+
+from ..plain_crs import plain_crs
 
 # Some footprints are rectangles in degrees around a tile, whose corners lie beyond its edges. In
 # shares of the tile's height and width.
@@ -32,17 +33,17 @@ def item_grid(item: pystac.Item, asset: pystac.Asset, footprint: BaseGeometry) -
         return asset.extra_fields.get(key, item.properties.get(key))
 
     shape, transform = value("proj:shape"), value("proj:transform")
-    crs = value("proj:code") or value("proj:wkt2")
-    if crs is None and value("proj:epsg"):
-        crs = f"EPSG:{value('proj:epsg')}"
+    crs = value("proj:code") or value("proj:wkt2") or value("proj:epsg")
+    if isinstance(crs, int):  # some write the old number under the new name
+        crs = f"EPSG:{crs}"
     try:
         height, width = (int(length) for length in shape)
         affine = Affine(*(float(number) for number in transform[:6]))
         if height < 1 or width < 1 or not 0 < abs(affine.determinant) < math.inf:
             return None
-        grid = GeoBox((height, width), affine, CRS(crs))
+        grid = GeoBox((height, width), affine, plain_crs(crs))
         return grid if _covers(grid, footprint) else None
-    except (CRSError, ProjError, TypeError, ValueError, OverflowError):
+    except (CRSError, ProjError, TypeError, ValueError, KeyError, OverflowError):
         return None
 
 

@@ -10,14 +10,18 @@ from typing import Any
 import pystac
 import shapely
 from odc.geo.geobox import GeoBox
-from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
 from ...bridge.errors import InvalidRequestError
 from ...bridge.profiles import CollectionProfile
-from ..antimeridian import split_at_antimeridian, take_shorter_way
+from ..catalog.scene_tile import TILE_PROPERTIES
+from ..footprint import read_footprint
 from .item_encoding import asset_nodata, data_type, tell_encoding
 from .item_grid import item_grid
+
+# What reports tell of a scene, and when its files may have become others; all properties of
+# thousands of scenes would take much memory.
+KEPT = frozenset({"platform", "eo:cloud_cover", "created", "updated"}) | TILE_PROPERTIES
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Scene:
     """One scene; ``bands`` by the profile's names, ``mask`` the classification, if asked for.
 
     ``moment`` is in UTC, ``footprint`` in EPSG:4326. ``encoding`` says in words where scale and
-    offset come from.
+    offset come from. ``properties`` are those of the item that reports tell.
     """
 
     id: str
@@ -137,16 +141,15 @@ def _read_scene(
         bands={band: source for band, (source, _) in sources.items()},
         mask=mask,
         encoding="; ".join(dict.fromkeys(words for _, words in sources.values())),
-        properties=item.properties,
+        properties={name: item.properties[name] for name in KEPT & item.properties.keys()},
     )
 
 
 def _footprint(item: pystac.Item) -> BaseGeometry:
     """The item's geometry, split at 180 degrees; empty where it has none that can be read."""
     try:
-        footprint = shapely.geometry.shape(item.geometry)
-        return shapely.make_valid(split_at_antimeridian(take_shorter_way(footprint)))
-    except (ShapelyError, AttributeError, KeyError, TypeError, ValueError, IndexError):
+        return read_footprint(item.geometry)
+    except ValueError:
         return shapely.Polygon()
 
 
@@ -157,7 +160,7 @@ def _read_band(
     encoding = tell_encoding(item, asset, profile)
     assert encoding is not None  # nosec B101: read_scenes leaves the others out
     band = SourceBand(
-        href=_href(asset),
+        href=asset.href,
         nodata=asset_nodata(asset, profile.nodata),
         scale=encoding.scale,
         offset=encoding.offset,
@@ -175,7 +178,7 @@ def _read_mask(
     # What bits mean is the profile's knowledge, the fill bit included.
     nodata = profile.mask.nodata if is_bits else asset_nodata(asset, profile.mask.nodata)
     return SourceBand(
-        href=_href(asset),
+        href=asset.href,
         nodata=nodata,
         scale=1.0,
         offset=0.0,
@@ -184,7 +187,3 @@ def _read_mask(
         is_bits=is_bits,
         is_mask=True,
     )
-
-
-def _href(asset: pystac.Asset) -> str:
-    return asset.get_absolute_href() or asset.href

@@ -2,24 +2,30 @@
 
 import contextlib
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import rasterio
+from fairweather.core.bridge.worker_process import run_job
 from fairweather.core.science.imagery.files import patience
 from fairweather.core.science.imagery.files.byte_ranges import RangeReader
 
 
-def _load_guarded_server():
-    path = Path(__file__).resolve().parents[2] / "guarded_server.py"
-    spec = importlib.util.spec_from_file_location("fairweather_guarded_server", path)
+def _load(path):
+    spec = importlib.util.spec_from_file_location(f"fairweather_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
 
-_guarded_server = _load_guarded_server()
+HERE = Path(__file__).resolve().parent
+_guarded_server = _load(HERE.parents[1] / "guarded_server.py")
+_private_places = _load(HERE.parents[1] / "private_places.py")
+_watched_runs = _load(HERE / "watched_runs.py")
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +65,7 @@ def file(tmp_path):
 @pytest.fixture
 def reader(tmp_path, monkeypatch):
     """Make a ``RangeReader`` with an ``Access``; pauses between attempts are left out."""
-    monkeypatch.setattr(patience.Retry, "get_backoff_time", lambda _: 0)
+    monkeypatch.setattr(patience.RetryPolicy, "pause", lambda *_, **__: 0)
     with contextlib.ExitStack() as stack:
 
         def make(access=None):
@@ -68,3 +74,43 @@ def reader(tmp_path, monkeypatch):
             return made
 
         yield make
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    return _watched_runs.Scenes(folder)
+
+
+@pytest.fixture
+def watched(tmp_path):
+    (tmp_path / "out").mkdir()
+    return _watched_runs.Watched(tmp_path / "out")
+
+
+@pytest.fixture
+def expected(scenes, tmp_path):
+    """The composite of the same scenes from the disk."""
+    catalog = scenes.catalog(scenes.folder / "pixels", "local.json")
+    output = tmp_path / "expected.tif"
+    request = scenes.request(catalog, scenes.profile(), output)
+    run_job(request, Path(sys.executable), on_event=lambda _: None, is_cancelled=lambda: False)
+    with rasterio.open(output) as dataset:
+        pixels = dataset.read()
+    assert np.isfinite(pixels).any()
+    return pixels
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """The address of a Dask cluster in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _watched_runs.CLUSTER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    ) as process:
+        yield process.stdout.readline().strip()
+        process.communicate("\n")

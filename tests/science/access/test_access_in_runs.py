@@ -1,7 +1,6 @@
 """Whole runs by the real worker on guarded servers: the same pixels, and no secret anywhere."""
 
 import dataclasses
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +10,7 @@ import pytest
 import rasterio
 from fairweather.core.bridge.credentials import Headers, Login, StorageKeys, TokenGrant
 from fairweather.core.bridge.errors import AccessError
-from fairweather.core.bridge.home import fairweather_home
-from fairweather.core.bridge.profiles import load_profiles
 from fairweather.core.bridge.request import (
-    Area,
-    CompositeRequest,
-    SceneSearch,
     SearchScenesRequest,
     Site,
     TimeSeriesRequest,
@@ -30,161 +24,6 @@ pytestmark = pytest.mark.slow
 PLANTED = "plantedXsecretX4711"
 EDGE = 512
 WEST, NORTH = 500_000, 5_000_000
-
-
-class Scenes:
-    """Three scenes of 512 x 512 pixels, and catalogues that name them at any address."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        rng = np.random.default_rng(5)
-        (folder / "pixels").mkdir()
-        for day in range(3):
-            self._write(f"red{day}.tif", rng.integers(1, 5000, (EDGE, EDGE)).astype(np.uint16))
-            self._write(f"scl{day}.tif", rng.choice([4, 9], (EDGE, EDGE)).astype(np.uint8))
-
-    def _write(self, name, pixels):
-        with rasterio.open(
-            self.folder / "pixels" / name,
-            "w",
-            driver="GTiff",
-            width=EDGE,
-            height=EDGE,
-            count=1,
-            dtype=pixels.dtype,
-            crs="EPSG:32633",
-            transform=rasterio.Affine(10, 0, WEST, 0, -10, NORTH),
-            tiled=True,
-            blockxsize=128,
-            blockysize=128,
-            compress="deflate",
-        ) as dataset:
-            dataset.write(pixels, 1)
-
-    def catalog(self, base, name="items.json"):
-        """An ItemCollection whose assets lie below ``base``; its path."""
-        items = [self._item(day, base) for day in range(3)]
-        path = self.folder / name
-        path.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
-        return path
-
-    def _item(self, day, base):
-        ring = [[14.9, 45.0], [15.1, 45.0], [15.1, 45.2], [14.9, 45.2], [14.9, 45.0]]
-        return {
-            "type": "Feature",
-            "stac_version": "1.0.0",
-            "id": f"scene-{day}",
-            "collection": "mine",
-            "geometry": {"type": "Polygon", "coordinates": [ring]},
-            "bbox": [14.9, 45.0, 15.1, 45.2],
-            "properties": {"datetime": f"2024-05-0{day + 1}T10:00:00Z", "eo:cloud_cover": 5},
-            "links": [],
-            "assets": {
-                band: {"href": f"{base}/{band}{day}.tif", "type": "image/tiff"}
-                for band in ("red", "scl")
-            },
-        }
-
-    def profile(self, **access):
-        """The sample collection's profile with other access; its path."""
-        sample = json.loads(json.dumps(dataclasses.asdict(load_profiles()["fairweather-sample"])))
-        kept = {name: value for name, value in sample.items() if value is not None}
-        content = {**kept, "id": "mine", "collection": "mine", "catalog": "", **access}
-        path = self.folder / "profile.json"
-        path.write_text(json.dumps(content))
-        return path
-
-    def request(self, catalog, profile, output):
-        ring = [[15.0, 45.12], [15.05, 45.12], [15.05, 45.15], [15.0, 45.15], [15.0, 45.12]]
-        area = Area("EPSG:4326", {"type": "Polygon", "coordinates": [ring]})
-        search = SceneSearch(
-            "custom",
-            area,
-            "2024-05-01",
-            "2024-05-31",
-            catalog=str(catalog),
-            profile=str(profile),
-            max_cloud=100.0,
-        )
-        report = str(Path(output).with_suffix(".html"))
-        return CompositeRequest(search, ("red",), str(output), report=report)
-
-
-@pytest.fixture
-def scenes(tmp_path):
-    folder = tmp_path / "scenes"
-    folder.mkdir()
-    return Scenes(folder)
-
-
-class Watched:
-    """Runs a job, and collects all that can be seen of it from outside, while it runs and after."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.seen = []
-
-    def run(self, request, credentials=None):
-        try:
-            return run_job(
-                request,
-                Path(sys.executable),
-                on_event=self._look,
-                is_cancelled=lambda: False,
-                credentials=credentials,
-            )
-        except Exception as error:
-            self.seen.append(str(error).encode())
-            raise
-        finally:
-            self._look_at_files()
-
-    def _look(self, event):
-        self.seen.append(repr(event).encode())
-        self._look_at_files()
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                arguments = (process / "cmdline").read_bytes()
-                if str(fairweather_home()).encode() in arguments:
-                    assert b"--read-credentials" in arguments
-                    self.seen += [arguments, (process / "environ").read_bytes()]
-            except OSError:
-                continue
-
-    def _look_at_files(self):
-        for folder in (fairweather_home(), self.folder):
-            for path in folder.rglob("*"):
-                try:
-                    if path.is_file():
-                        self.seen += [str(path).encode(), path.read_bytes()]
-                except OSError:
-                    continue
-
-    def assert_shows_no(self, *secrets):
-        everything = b"\n".join(self.seen)
-        assert b"request.json" in everything
-        assert b"--watch-stdin" in everything or not Path("/proc/self").exists()
-        for secret in secrets:
-            assert secret.encode() not in everything
-
-
-@pytest.fixture
-def watched(tmp_path):
-    (tmp_path / "out").mkdir()
-    return Watched(tmp_path / "out")
-
-
-@pytest.fixture
-def expected(scenes, tmp_path):
-    """The composite of the same scenes from the disk."""
-    catalog = scenes.catalog(scenes.folder / "pixels", "local.json")
-    output = tmp_path / "expected.tif"
-    request = scenes.request(catalog, scenes.profile(), output)
-    run_job(request, Path(sys.executable), on_event=lambda _: None, is_cancelled=lambda: False)
-    with rasterio.open(output) as dataset:
-        pixels = dataset.read()
-    assert np.isfinite(pixels).any()
-    return pixels
 
 
 def check_pixels(request, expected):
@@ -241,33 +80,6 @@ def test_signatures_that_end_in_mid_run(guarded, serve, scenes, watched, expecte
     shown = [str(watched.seen), Path(request.report).read_text(encoding="utf-8")]
     shown.append(Path(request.output).read_bytes().decode("latin-1"))
     assert "secretsignature" not in "".join(shown)
-
-
-CLUSTER = """
-import asyncio, sys
-from distributed import Scheduler, Worker
-async def main():
-    places = {"dashboard_address": "127.0.0.1:0"}
-    async with Scheduler(host="127.0.0.1", port=0, **places) as scheduler:
-        async with Worker(scheduler.address, nthreads=2, host="127.0.0.1", **places):
-            print(scheduler.address, flush=True)
-            await asyncio.to_thread(sys.stdin.readline)
-asyncio.run(main())
-"""
-
-
-@pytest.fixture
-def cluster(tmp_path):
-    """The address of a Dask cluster in a process of its own."""
-    with subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-    ) as process:
-        yield process.stdout.readline().strip()
-        process.communicate("\n")
 
 
 def test_a_cluster_asks_for_its_own_signatures_and_is_sent_no_keys(

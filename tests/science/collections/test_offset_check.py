@@ -222,7 +222,7 @@ def real_samples(shared_data):
     """Ten scenes of five days, 0.2 to 71 % cloud, whose offset was applied before."""
     profile = find_profile("sentinel-2-l2a")
     paths = sorted((shared_data / "zagreb/sentinel-2-l2a").glob("*/*.json"))
-    items = [pystac.Item.from_file(str(path)) for path in paths]
+    items = [pystac.Item.from_file(str(path)).make_asset_hrefs_absolute() for path in paths]
     scenes, _ = read_scenes(items, profile, ("red", "green", "blue"), True)
     return [sample_scene(one, profile, (3, 8, 9, 10), FileReader) for one in scenes]
 
