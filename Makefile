@@ -8,7 +8,7 @@ TEST_PYTHON := $(DEV)/bin/python
 
 export FAIRWEATHER_HOME ?= $(CURDIR)/build/fairweather-home
 
-.PHONY: demo test test-fast test-slow lint system test-environment real-servers lock screenshots bench soak package clean
+.PHONY: demo test test-fast test-slow lint system test-environment real-servers lock licences audit screenshots bench soak package clean
 
 demo: system
 	$(QGIS_PYTHON) scripts/demo.py
@@ -40,6 +40,13 @@ real-servers:
 
 lock: test-environment
 	PATH="$(CURDIR)/$(DEV)/bin:$$PATH" $(TEST_PYTHON) scripts/make_lock.py
+
+licences: test-environment
+	$(TEST_PYTHON) scripts/list_licences.py
+
+# Whether any package of the locks has a known vulnerability; says so where nobody can be asked.
+audit:
+	@$(QGIS_PYTHON) scripts/audit.py build/audit-environment
 
 screenshots: system test-environment
 	$(QGIS_PYTHON) scripts/take_screenshots.py

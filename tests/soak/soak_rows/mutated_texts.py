@@ -1,0 +1,344 @@
+"""20,000 formulas, filters and other texts that a user, a file or a pipe may bring.
+
+Half are made by the language's own grammar and then broken, half are bytes; each language is also
+given bombs of ten million characters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import faulthandler
+import json
+import random
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fairweather.core.bridge.credentials import (
+    Headers,
+    Login,
+    StorageKeys,
+    TokenGrant,
+    credentials_from_line,
+    credentials_to_line,
+)
+from fairweather.core.bridge.errors import FairweatherError
+from fairweather.core.bridge.events import Progress, Result, event_from_line, event_to_line
+from fairweather.core.bridge.indices import load_indices, read_layers, split_entries
+from fairweather.core.bridge.mask_classes import read_mask_classes
+from fairweather.core.bridge.profiles import PROFILES_FOLDER, load_profiles, read_profile
+from fairweather.core.bridge.request import (
+    Area,
+    CompositeRequest,
+    SampleCatalogRequest,
+    SceneSearch,
+    SearchScenesRequest,
+    Site,
+    TimeSeriesRequest,
+    read_request,
+    request_to_json,
+)
+from fairweather.core.bridge.scene_filter import parse_filter, parse_months
+from fairweather.core.bridge.series_recipe import SeriesRecipe
+from fairweather.core.science.area import read_area
+from fairweather.core.science.catalog.checks import read_conditions
+from fairweather.core.science.imagery.formula import parse_formula
+from fairweather.core.science.reporter import RecordingReporter
+from soak_json_mutations import NUMBERS, TEXTS, mutate, odd_value
+from soak_row import Row, Trial
+
+# Of the processor: others may be busy with it.
+SECONDS_EACH = 2.0
+MOST_FAILURES_SHOWN = 12
+# Ten million characters take 10 to 40 MB, and a parser may hold some copies of them.
+MOST_MEGABYTES = 600
+BOMB = 10_000_000
+
+RING = [[10.0, 45.0], [11.0, 45.0], [11.0, 46.0], [10.0, 46.0], [10.0, 45.0]]
+PROPERTIES = {
+    "platform": "sentinel-2a" * 400,
+    "grid:code": "MGRS-33TWM",
+    "s2:nodata_pixel_percentage": 12.5,
+    "huge": 10**400,
+    "odd": float("nan"),
+    "list": [1],
+    "yes": True,
+    "none": None,
+}
+
+
+def _formula(source: random.Random, depth: int = 0) -> str:
+    kind = source.randrange(8 if depth < 6 else 2)
+    if kind == 0:
+        return source.choice(("nir", "red", "swir16", "where", "lambda", "None", "__class__", "x"))
+    if kind == 1:
+        return source.choice(
+            ("0", "1", "2.5", ".5", "1e3", "1e400", "0x1f", "1_0", "1j", "9" * 400)
+        )
+    left, right = _formula(source, depth + 1), _formula(source, depth + 1)
+    if kind < 5:
+        return f"{left} {source.choice('+-*/^<>=,|&@%')} {right}"
+    if kind == 5:
+        return f"({left})"
+    if kind == 6:
+        return f"-{left}"
+    name = source.choice(("min", "max", "abs", "sqrt", "log", "exp", "where", "eval", "open"))
+    return f"{name}({', '.join(_formula(source, depth + 1) for _ in range(source.randrange(4)))})"
+
+
+def _filter(source: random.Random) -> str:
+    def value() -> str:
+        return source.choice(
+            ("50", "'a b'", '"x"', "'it''s'", "1e999", "٣", "true", "a,b", "()", "-", "'", "nan")
+        )
+
+    parts = []
+    for _ in range(source.randrange(1, 5)):
+        name = source.choice((*PROPERTIES, "unknown", "and", "in", "'quoted'"))
+        operator = source.choice(("=", "!=", "<", "<=", ">", ">=", "in", "like", "LIKE", "=="))
+        text = value()
+        if operator == "in":
+            text = f"({', '.join(value() for _ in range(source.randrange(4)))})"
+        elif operator.lower() == "like":
+            text = "'" + "".join(source.choice("%_a2s.*[\\") for _ in range(60)) + "'"
+        parts.append(f"{name} {operator} {text}")
+    return source.choice((" and ", " AND ", " or ", " ")).join(parts)
+
+
+def _months(source: random.Random) -> str:
+    numbers = ("1", "12", "5-9", "11-2", "0", "13", "007", "1–3", "", "-", "5-", "1.5", "٣")
+    return source.choice((",", " , ", ";")).join(source.choices(numbers, k=source.randrange(6)))
+
+
+def _bands(source: random.Random) -> str:
+    entries = ["red", "NDVI", "nir", "x=nir/red", "y=(nir,red)", "=", "a==b", "é=red", "EVI", "evi"]
+    entries += [f"z{source.randrange(3)}={_formula(source)}", *load_indices()]
+    return ",".join(source.choices(entries, k=source.randrange(6)))
+
+
+def _classes(source: random.Random) -> str:
+    words = ("3", "8", "none", "cloud", "shadow", "-1", "99", "9" * 30, "Cloud", "", "٣")
+    return ",".join(source.choices(words, k=source.randrange(6)))
+
+
+def _requests() -> list[dict[str, Any]]:
+    area = Area("EPSG:4326", {"type": "Polygon", "coordinates": [RING]})
+    search = SceneSearch("sentinel-2-l2a", area, "2024-01-01", "2024-12-31", months=(5,))
+    site = Site(1, "one", {"type": "Point", "coordinates": [10.5, 45.5]})
+    found = (
+        SearchScenesRequest(search, "items.json", ""),
+        CompositeRequest(search, ("red",), "a.tif"),
+        SampleCatalogRequest("folder"),
+        TimeSeriesRequest(search, (site,), "EPSG:4326", ("NDVI",), SeriesRecipe()),
+    )
+    return [json.loads(request_to_json(request)) for request in found]
+
+
+def _credentials() -> list[dict[str, Any]]:
+    found = (
+        Login("a", "b"),
+        Headers({"X-Key": "a"}),
+        TokenGrant("https://a/token", "a"),
+        StorageKeys("a", "b"),
+    )
+    return [json.loads(credentials_to_line(one)) for one in found]
+
+
+def _events() -> list[dict[str, Any]]:
+    return [json.loads(event_to_line(one)) for one in (Progress(5.0, "x"), Result({"a": 1}))]
+
+
+def _profile_files() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in PROFILES_FOLDER.glob("*.json")]
+
+
+def _json_of(honest: list[dict[str, Any]]) -> Callable[[random.Random], str]:
+    def make(source: random.Random) -> str:
+        def retype(content: Any, own: random.Random) -> None:
+            key = own.choice(list(content))
+            content[key] = own.choice((*NUMBERS, *TEXTS, odd_value(own)))
+
+        return json.dumps(mutate(source.choice(honest), source, (retype,)))
+
+    return make
+
+
+@dataclasses.dataclass(frozen=True)
+class Language:
+    """How texts of it are made, and who reads them."""
+
+    make: Callable[[random.Random], str]
+    read: Callable[[str, Path], object]
+
+
+def _read_formula(text: str, _: Path) -> None:
+    formula = parse_formula(text)
+    values = np.array([[-1.0, 0.0, np.nan], [np.inf, 1e308, 5e-324]])
+    with np.errstate(all="ignore"):
+        formula.evaluate(dict.fromkeys(formula.bands, values))
+
+
+def _read_filter(text: str, _: Path) -> None:
+    for comparison in parse_filter(text):
+        comparison.matches(PROPERTIES)
+        str(comparison)
+
+
+def _read_request(text: str, folder: Path) -> None:
+    file = folder / "request.json"
+    file.write_text(text, encoding="utf-8", errors="surrogatepass")
+    request = read_request(file)
+    request_to_json(request)
+    if not isinstance(request, SampleCatalogRequest):
+        area = read_area(request.search.area, RecordingReporter())
+        read_conditions(request.search, "sentinel-2-l2a", area.search_geometry)
+
+
+def _read_profile(text: str, folder: Path) -> None:
+    file = folder / "profile.json"
+    file.write_text(text, encoding="utf-8", errors="surrogatepass")
+    read_profile(file)
+
+
+def _read_bands(text: str, _: Path) -> None:
+    read_layers(split_entries(text), load_profiles()["sentinel-2-l2a"])
+
+
+LANGUAGES = {
+    "formula": Language(_formula, _read_formula),
+    "FILTER": Language(_filter, _read_filter),
+    "MONTHS": Language(_months, lambda text, _: parse_months(text)),
+    "BANDS": Language(_bands, _read_bands),
+    "MASK_CLASSES": Language(
+        _classes, lambda text, _: read_mask_classes(text, load_profiles()["sentinel-2-l2a"])
+    ),
+    "request": Language(_json_of(_requests()), _read_request),
+    "event": Language(_json_of(_events()), lambda text, _: event_from_line(text)),
+    "profile": Language(_json_of(_profile_files()), _read_profile),
+    "credentials": Language(_json_of(_credentials()), lambda text, _: credentials_from_line(text)),
+}
+
+
+def _broken(text: str, source: random.Random) -> str:
+    """Some characters taken out, put in or repeated."""
+    letters = list(text)
+    for _ in range(source.randrange(1, 6)):
+        place = source.randrange(len(letters) + 1)
+        kind = source.randrange(4)
+        if kind == 0:
+            del letters[place : place + source.randrange(1, 5)]
+        elif kind == 1:
+            letters[place:place] = chr(source.choice((0, 9, 10, 34, 39, 40, 41, 92, 955, 0xD800)))
+        elif kind == 2:
+            letters[place:place] = letters[place : place + 5] * source.choice((2, 50))
+        else:
+            letters[place:place] = source.choice(TEXTS)[:200]
+    return "".join(letters)
+
+
+def _bombs() -> Iterator[tuple[str, str]]:
+    units = ("(", ")", "-", "1", "a", ",", " ", "'", '"', "[", "{", "\\", "\0", "\n", "%", "\u202e")
+    for unit in units:
+        yield f"{unit!r} for ever", unit * BOMB
+    longer = ("a,", "a=1 and ", "5-", '{"a":', "red+", "1,", "min(", "a in (1,", "- ", "x=(red),")
+    for unit in longer:
+        yield f"{unit!r} for ever", unit * (BOMB // len(unit))
+    yield "a long number", "1" * BOMB + ".0"
+    yield "a text without an end", "a = '" + "x" * BOMB
+    yield "a long text", "a = '" + "x" * BOMB + "'"
+    yield "a long number in JSON", '{"fairweather": 1' + "0" * BOMB + "}"
+    yield "a long infinity in JSON", '{"fairweather": ' + "9" * BOMB + ".5}"
+    yield "a long text in JSON", '{"fairweather": 1, "job": "' + "x" * BOMB + '"}'
+    yield "many fields", "{" + ",".join(f'"{n}":1' for n in range(BOMB // 12)) + "}"
+    yield "an index without an end", "red," + "NDVI" * (BOMB // 4)
+    yield "wildcards", "platform like '" + "%a" * 30 + "%b'"
+    yield "single wildcards", "platform like '" + "%a_" * 30 + "b'"
+
+
+def run(trial: Trial) -> dict[str, object]:
+    """Read so many texts, then the bombs."""
+    seed = trial.random.randrange(2**32)
+    names = list(LANGUAGES)
+    ends: Counter[str] = Counter()
+    failures: list[str] = []
+    slowest = 0.0
+    for number in range(trial.times):
+        source = random.Random(f"{seed} {number}")
+        # Formulas and filters are every second one.
+        name = names[number % 4 // 2] if number % 2 else names[number // 2 % len(names)]
+        kind = source.randrange(6)
+        text = LANGUAGES[name].make(source)
+        if kind == 0:
+            text = bytes(source.randrange(256) for _ in range(source.randrange(80))).decode(
+                "latin-1"
+            )
+        elif kind < 3:
+            text = _broken(text, source)
+        words = f"{name} {number} of seed {seed}"
+        slowest = max(slowest, _read_one(name, text, trial.folder, words, ends, failures))
+    before = _megabytes()
+    bombs = 0
+    for what, text in _bombs():
+        for name in names:
+            _read_one(name, text, trial.folder, f"{name}: {what}", ends, failures)
+            bombs += 1
+    grown = _megabytes() - before
+    if grown > MOST_MEGABYTES:
+        failures.append(f"bombs took {grown:.0f} MB")
+    shown = "; ".join(failures[:MOST_FAILURES_SHOWN])
+    assert not failures, f"{len(failures)} of {trial.times} texts and {bombs} bombs: {shown}"
+    return {
+        "slowest, seconds of the processor": round(slowest, 3),
+        "bombs": bombs,
+        "bombs' MB": round(grown),
+        "ends": dict(ends),
+    }
+
+
+def _read_one(
+    name: str, text: str, folder: Path, words: str, ends: Counter[str], failures: list[str]
+) -> float:
+    """Read one text; the seconds it took."""
+    faulthandler.dump_traceback_later(30 * SECONDS_EACH, exit=True)
+    began = time.process_time()
+    try:
+        LANGUAGES[name].read(text, folder)
+        ends["read"] += 1
+    except FairweatherError as error:
+        ends[type(error).__name__] += 1
+        if len(str(error)) > 20_000:
+            failures.append(f"{words}: its message has {len(str(error)):,} characters")
+    except Exception as error:
+        if len(failures) < MOST_FAILURES_SHOWN:
+            traceback.print_exc(limit=-6)
+        failures.append(f"{words}: {type(error).__name__}: {error!s:.200}: {text[:120]!r}")
+    seconds = time.process_time() - began
+    faulthandler.cancel_dump_traceback_later()
+    if seconds > SECONDS_EACH:
+        failures.append(f"{words}: took {seconds:.1f} s")
+    return seconds
+
+
+def _megabytes() -> float:
+    """The most that this process has had in memory, 0 where that is not told."""
+    with contextlib.suppress(ImportError):
+        import resource  # noqa: PLC0415
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    return 0.0
+
+
+ROW = Row(
+    name="mutated_texts",
+    promise="Any formula, FILTER, request, profile or event ends in what it says or in an error of "
+    "ours, within 2 s and without filling the memory.",
+    times=20_000,
+    run=run,
+)

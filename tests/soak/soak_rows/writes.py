@@ -1,0 +1,55 @@
+"""Every write fails once: disk full, I/O error, short write, no permission, folder gone; walked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from soak_faults import load
+from soak_row import Row, Trial
+
+JOBS = ("searchscenes", "composite", "timeseries", "samplecatalog")
+TIMES = 850  # as many as there are: with fewer, a random part of them is tried
+TESTS = Path(__file__).resolve().parents[2]
+
+
+def run(trial: Trial) -> Mapping[str, object]:
+    """Walk; after each there is the old file or the new one, and one sentence."""
+    disks = load("failing_disk", TESTS)
+    local, small_job = load("local_jobs"), load("small_job")
+    with pytest.MonkeyPatch.context() as patch:
+        walk = local.Walk(trial.folder, small_job, disks, patch)
+        places = [
+            (job, fault, at)
+            for job in JOBS
+            for at in range(1, len(walk.steps(job)) + 1)
+            for fault in disks.FAULTS
+        ]
+        of_all = Counter(job for job, _, _ in places)
+        if trial.times < len(places):
+            places = trial.random.sample(places, trial.times)
+        tried = {place: walk.fail(*place) for place in places}
+    faults = [
+        f"{fault} at step {at} of {job}: {found}"
+        for (job, fault, at), outcome in tried.items()
+        for found in outcome.faults
+    ]
+    failed = Counter(job for (job, _, _), outcome in tried.items() if outcome.sentence)
+    figures = {
+        "walked": dict(Counter(job for job, _, _ in places)),
+        "of": dict(of_all),
+        "ended with a sentence": dict(failed),
+    }
+    assert not faults, f"{len(faults)} of {len(places)}: {'; '.join(faults[:5])} ({figures})"
+    return figures
+
+
+ROW = Row(
+    "writes",
+    "every write fails once (disk full, I/O error, short write, no permission, folder gone), "
+    "walked: the old file or the new file, never a part",
+    TIMES,
+    run,
+)
