@@ -117,7 +117,8 @@ def test_where_there_is_nothing_nothing_is_said_or_made():
     assert not environments_folder().exists()
 
 
-def test_the_command_line_lists_and_cleans(half_made, capsys):
+def test_the_command_line_lists_and_cleans(half_made, capsys, monkeypatch):
+    monkeypatch.delenv("FAIRWEATHER_PYTHON", raising=False)
     with job_folder() as folder:
         note_job(folder, [Path("out/composite.tif")], sys.executable)
         assert command_line.main(["check"]) == 1

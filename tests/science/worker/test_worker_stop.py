@@ -131,6 +131,8 @@ def test_ctrl_c_while_it_starts_is_one_sentence(real_worker, request_, plugin_ro
     script = tmp_path / "interrupted.py"
     script.write_text(
         "import importlib.util, os, signal, sys\n"
+        # A shell's background jobs ignore it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "spec = importlib.util.spec_from_file_location('launch', sys.argv[1])\n"
         "launch = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(launch)\n"
