@@ -1,7 +1,8 @@
 """A program that runs a request as QGIS does, and is its own worker: slow enough to be killed.
 
 ``soak_job_to_kill.py qgis REQUEST`` runs the job; the worker writes to the file SOAK_LOG which
-blocks it has composed and finished, so that this is known whenever it is killed.
+blocks it has composed and finished, so that this is known whenever it is killed. Each takes at
+least SOAK_SECONDS_A_BLOCK.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 EDGE = 64
-SECONDS_A_BLOCK = 0.02
 
 
 def main(arguments: list[str]) -> int:
@@ -52,10 +52,11 @@ def slow_down() -> None:
         )
     )
     compose, put = run.compose_block, run.BlockSink.put
+    seconds = float(os.environ.get("SOAK_SECONDS_A_BLOCK", "0.02"))
 
     def compose_slowly(block, *others):
         note("composed", block)
-        time.sleep(SECONDS_A_BLOCK)
+        time.sleep(seconds)
         return compose(block, *others)
 
     def put_and_note(sink, block, *others):

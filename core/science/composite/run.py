@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -97,9 +98,22 @@ def run_composite_blocks(
         delayed(partial(store, block), pure=False)(dask_key_name=f"block-{number:09}")
         for number, block in enumerate(sink.take_up(plan.blocks(), plan.block_plan.at_once))
     ]
-    with limited_block_cache():
+    with limited_block_cache(), _block_threads(plan.block_plan.at_once) as pool:
         # Asked for by the name "threads", Dask would load its distributed half first.
-        compute(  # type: ignore[no-untyped-call]
-            *tasks, scheduler=run_in_threads, num_workers=plan.block_plan.at_once
-        )
+        compute(*tasks, scheduler=run_in_threads, pool=pool)  # type: ignore[no-untyped-call]
     return sink.tally.statistics()
+
+
+@contextmanager
+def _block_threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that are gone on leaving; after an error, each as soon as its block allows.
+
+    Dask would keep its own until the process ends.
+    """
+    pool = ThreadPoolExecutor(count, thread_name_prefix="block")
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()

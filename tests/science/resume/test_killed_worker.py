@@ -61,6 +61,8 @@ class KilledRuns:
 def killed_runs(local_runs, tmp_path, monkeypatch):
     log = tmp_path / "log"
     monkeypatch.setenv("SOAK_LOG", str(log))
+    # Longer than from one word of progress to the next, so that each is told in time.
+    monkeypatch.setenv("SOAK_SECONDS_A_BLOCK", "0.3")
     return KilledRuns(local_runs, log)
 
 
