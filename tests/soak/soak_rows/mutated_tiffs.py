@@ -134,7 +134,9 @@ def _check_calls(log: Path, folder: Path, address: str, tally: _Tally) -> None:
 
 def _as_written(path: str) -> str:
     """The path that strace shows in ASCII, with the bytes of other letters as octal numbers."""
-    return re.sub(rb"\\(\d{3})", lambda found: bytes([int(found[1], 8)]), path.encode()).decode(errors="replace")
+    return re.sub(rb"\\(\d{3})", lambda found: bytes([int(found[1], 8)]), path.encode()).decode(
+        errors="replace"
+    )
 
 
 ROW = Row(
