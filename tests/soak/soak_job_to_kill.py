@@ -51,7 +51,7 @@ def slow_down() -> None:
             "fairweather.core.science.imagery.memory_budget",
         )
     )
-    compose, put = run.compose_block, run.BlockSink.put
+    compose, keep = run.compose_block, run.FinishedBlocks.keep
     seconds = float(os.environ.get("SOAK_SECONDS_A_BLOCK", "0.02"))
 
     def compose_slowly(block, *others):
@@ -59,13 +59,13 @@ def slow_down() -> None:
         time.sleep(seconds)
         return compose(block, *others)
 
-    def put_and_note(sink, block, *others):
-        put(sink, block, *others)
+    def keep_and_note(finished, block, *others):
+        keep(finished, block, *others)
         note("finished", block)
 
     plan.plan_blocks = lambda *_, **__: budget.BlockPlan(EDGE, 2)
     run.compose_block = compose_slowly
-    run.BlockSink.put = put_and_note
+    run.FinishedBlocks.keep = keep_and_note
 
 
 def note(word, block) -> None:
