@@ -64,8 +64,8 @@ def test_a_data_type_that_is_none(make_item, sentinel, told):
     [
         {"proj:transform": {"a": 1}},
         {"proj:shape": [1e400, 1]},
-        {"proj:code": "+proj=utm +zone=33 +nadgrids=/tmp/canary.gsb +type=crs"},
-        {"proj:wkt2": "+init=/tmp/canary:1"},
+        {"proj:code": "+proj=utm +zone=33 +nadgrids=../canary.gsb +type=crs"},
+        {"proj:wkt2": "+init=../canary:1"},
         {"proj:code": ["EPSG:32633"]},
     ],
     ids=range(5),
