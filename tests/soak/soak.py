@@ -16,6 +16,7 @@ import math
 import os
 import platform
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,9 +57,12 @@ def main(arguments: list[str]) -> int:
     """Run the rows asked for; 0 where every promise was kept."""
     options = _parse(arguments)
     if options.line:
-        _prepare()
-        with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-            line = run_row(options.row[0], options.share, options.seed, Path(folder))
+        with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
+            home, work = Path(folder, "home"), Path(folder, "work")
+            home.mkdir()
+            work.mkdir()
+            _prepare(home)
+            line = run_row(options.row[0], options.share, options.seed, work)
         options.line.write_text(json.dumps(line), encoding="utf-8")
         return 0
     lines = []
@@ -80,8 +84,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _prepare() -> None:
-    os.environ["FAIRWEATHER_HOME"] = tempfile.mkdtemp(prefix="soak-home-")
+def _prepare(home: Path) -> None:
+    os.environ["FAIRWEATHER_HOME"] = str(home)
     spec = importlib.util.spec_from_file_location("soak_launch", ROOT / "core" / "launch.py")
     launch = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(launch)
@@ -102,8 +106,23 @@ def _in_its_own_process(name: str, options: argparse.Namespace) -> dict[str, obj
     return {"row": name, "kept": False, "why": "its process ended early", "seconds": seconds}
 
 
+def _commit() -> str | None:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return None
+    said = subprocess.run(
+        [git, "describe", "--always", "--dirty", "--abbrev=12"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    return said.stdout.strip() or None
+
+
 def _save(options: argparse.Namespace, lines: list[dict[str, object]]) -> None:
     board = {
+        "commit": _commit(),
         "share": options.share,
         "processors": os.cpu_count(),
         "python": platform.python_version(),
