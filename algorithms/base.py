@@ -5,9 +5,10 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Tuple, Union
 
 from qgis.core import (
+    QgsApplication,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
     QgsProcessingException,
@@ -26,6 +27,7 @@ from qgis.PyQt.QtCore import QCoreApplication, QThread
 from qgis.PyQt.QtGui import QIcon
 
 from ..core.bridge.credentials import Credentials
+from ..core.bridge.ending_signals import cancelling_before_the_end
 from ..core.bridge.environment import check_worker_python, find_worker_python
 from ..core.bridge.errors import CancelledError, FairweatherError, InvalidRequestError
 from ..core.bridge.events import Event, Message, Progress, WarningMessage
@@ -132,7 +134,9 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
         if self._refusal:
             raise QgsProcessingException(self._refusal)
         try:
-            return self.run_request(parameters, context, feedback)
+            ends_by_itself = QgsApplication.platform() == "qgis_process"
+            with cancelling_before_the_end(feedback.cancel, ends_by_itself=ends_by_itself):
+                return self.run_request(parameters, context, feedback)
         except CancelledError as error:
             raise QgsProcessingException(CANCELLED) from error
         except FairweatherError as error:
@@ -166,19 +170,11 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
         Raises:
             FairweatherError: the job failed or was cancelled.
         """
-        lives_in_main_thread = QThread.currentThread() == QCoreApplication.instance().thread()
-
-        def is_cancelled() -> bool:
-            # Batch mode runs in the window's own thread: let the window live meanwhile.
-            if lives_in_main_thread:
-                QCoreApplication.processEvents()
-            return bool(feedback.isCanceled())
-
         return run_job(
             request,
             check_worker_python(chosen_python()),
             on_event=lambda event: forward_event(event, feedback),
-            is_cancelled=is_cancelled,
+            is_cancelled=cancel_check(feedback),
             credentials=self._credentials,
         )
 
@@ -238,6 +234,22 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
                 f"{name}: {value!s} cannot be opened as a {kind} layer; check the path, or choose "
                 "a layer."
             )
+
+
+def cancel_check(feedback: QgsProcessingFeedback) -> Callable[[], bool]:
+    """A function for this thread, to be called often: whether the run was cancelled.
+
+    Batch mode, scripts and qgis_process run in the main thread, which would not see a window's
+    button or Ctrl-C meanwhile: there the function handles events, too.
+    """
+    is_main_thread = QThread.currentThread() == QCoreApplication.instance().thread()
+
+    def is_cancelled() -> bool:
+        if is_main_thread:
+            QCoreApplication.processEvents()
+        return bool(feedback.isCanceled())
+
+    return is_cancelled
 
 
 def forward_event(event: Event, feedback: QgsProcessingFeedback) -> None:

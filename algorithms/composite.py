@@ -30,6 +30,7 @@ from .base import FairweatherAlgorithm, destination_file
 from .layer_names import composite_name
 from .mask_parameters import mask_parameters, read_mask
 from .on_error import ON_ERROR, on_error_parameter
+from .output_checks import check_outputs
 from .parameters import (
     DRY_RUN,
     MEMORY,
@@ -44,7 +45,6 @@ from .parameters import (
 )
 from .pixel_grid import grid_of_layer
 from .scenes import ChosenScenes, read_scenes
-from .sinks import check_distinct_files
 from .styling import CompositeStyler
 
 BANDS = "BANDS"
@@ -127,7 +127,7 @@ class CompositeAlgorithm(FairweatherAlgorithm):
 
     def check(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> None:
         """Check everything that needs no layer."""
-        check_distinct_files(self, parameters)
+        check_outputs(self, parameters, context)
         read_search(self, parameters, context)
         self._read_recipe(parameters, context)
         self._read_crs(parameters, context)

@@ -25,7 +25,7 @@ from ..core.bridge.environment import (
     remove_environment,
 )
 from ..core.bridge.part_files import write_whole
-from .base import FairweatherAlgorithm, chosen_python
+from .base import FairweatherAlgorithm, cancel_check, chosen_python
 from .parameters import describe
 
 ACTION = "ACTION"
@@ -42,7 +42,8 @@ checksums, downloaded from your package index; it tells the size first. <b>remov
 ended early have left, nothing that is in use. What there is of it, check tells.
 
 A composite that was stopped goes on where it was when the same request runs again, as long as its \
-finished parts are there: for 14 days at most, while all of them take no more than 20 GB.
+finished parts are there: until you have used Fairweather on 14 other days, while all take no more \
+than 20 GB.
 
 It lies in your user data folder, or in the folder that the environment variable FAIRWEATHER_HOME \
 names. To use a Python of your own, name it in the environment variable FAIRWEATHER_PYTHON."""
@@ -161,7 +162,7 @@ def _run_action(action: str, feedback: QgsProcessingFeedback) -> EnvironmentRepo
     if action == CREATE:
         return create_environment(
             lambda percent, text: _show_progress(feedback, percent, text),
-            feedback.isCanceled,
+            cancel_check(feedback),
             chosen_python(),
         )
     if action == REMOVE:

@@ -25,9 +25,10 @@ from .authentication import auth_parameter
 from .base import FairweatherAlgorithm
 from .footprints import footprint_fields, read_footprints
 from .layer_names import footprints_name
+from .output_checks import check_outputs
 from .parameters import describe, read_search, search_parameters
 from .scenes import ChosenScenes, read_scenes
-from .sinks import OutputWriter, check_distinct_files
+from .sinks import OutputWriter
 from .styling import FootprintStyler
 
 LIMIT = "LIMIT"
@@ -134,7 +135,7 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
 
     def check(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> None:
         """Check everything that needs no layer."""
-        check_distinct_files(self, parameters)
+        check_outputs(self, parameters, context)
         read_search(self, parameters, context)
         check_area(self, parameters, context)
 
@@ -167,7 +168,7 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
                 footprints=str(footprints),
             )
             values = self.run_search(request, self._area.merged(), self._scenes, feedback)
-            writer = OutputWriter(self, parameters, context, feedback)
+            writer = OutputWriter(self, parameters, context, feedback, folder)
             with writer.whole(items):
                 self._loaded_layer = writer.write(
                     OUTPUT,

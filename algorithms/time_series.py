@@ -22,6 +22,7 @@ from .base import FairweatherAlgorithm
 from .layer_names import series_name
 from .mask_parameters import read_mask
 from .on_error import ON_ERROR
+from .output_checks import check_outputs
 from .parameters import (
     DRY_RUN,
     MEMORY,
@@ -38,7 +39,7 @@ from .series_tables import (
     site_fields,
     table_fields,
 )
-from .sinks import OutputWriter, check_distinct_files
+from .sinks import OutputWriter
 from .site_styling import SiteStyler
 from .sites import DrawnSites, check_sites, read_sites
 from .time_series_parameters import (
@@ -128,7 +129,7 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
         read_mask(self, parameters, context)
         self._read_recipe(parameters, context)
         check_sites(self, parameters, context)
-        check_distinct_files(self, parameters)
+        check_outputs(self, parameters, context)
 
     def prepare_request(
         self,
@@ -165,9 +166,9 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
         if self._request.dry_run:
             values = self.run_search(self._request, self._sites.area, self._scenes, feedback)
             return {SITE_COUNT: values[SITE_COUNT]}
-        writer = OutputWriter(self, parameters, context, feedback)
-        charts = {name: writer.file(name) for name in (OUTPUT_CHART, OUTPUT_CHART_IMAGE)}
         with job_folder("series") as folder:
+            writer = OutputWriter(self, parameters, context, feedback, folder)
+            charts = {name: writer.file(name) for name in (OUTPUT_CHART, OUTPUT_CHART_IMAGE)}
             tables = {
                 name: folder / f"{name.lower()}.csv"
                 for name in (OUTPUT, OUTPUT_OBSERVATIONS, OUTPUT_SITES)

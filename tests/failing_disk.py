@@ -2,7 +2,7 @@
 
 It stands between Python's own functions (``open``, ``os.write``, ``os.replace`` …) and the system,
 in this process and below some folders only. What libraries in C write by themselves it does not
-see: ``strace --inject`` does (tests/soak/soak_rows/writes.py).
+see.
 """
 
 import builtins

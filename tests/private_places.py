@@ -11,7 +11,7 @@ import socket
 
 from fairweather.core.bridge.request import Area, SceneSearch
 from fairweather.core.science.access.access import open_access
-from fairweather.core.science.access.private_addresses import is_public
+from fairweather.core.science.web.private_addresses import is_public
 
 PUBLIC = "93.184.216.34"
 CATALOG = "http://stac.example/catalog.json"

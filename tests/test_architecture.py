@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,17 @@ ALLOWED_PACKAGES = {
     "__init__.py": QGIS,
 }
 PARTS_INSIDE_QGIS = sorted(ALLOWED_PACKAGES)
+# Which packages of the worker each of its packages may import.
+ALLOWED_OF_SCIENCE = {
+    "web": set(),
+    "access": {"web"},
+    "catalog": {"web", "access"},
+    "imagery": {"web", "access"},
+    "sample_catalog": set(),
+    "cluster": {"access", "imagery"},
+    "composite": {"web", "access", "catalog", "imagery", "cluster"},
+    "timeseries": {"web", "access", "catalog", "imagery", "cluster"},
+}
 
 
 def part_of(path):
@@ -101,6 +113,32 @@ def test_imports_go_one_way(part, path):
             assert name != "fairweather", f"{path} imports the package by a name, not relatively"
             assert part != "core/science" or name not in {"qgis", "processing", "osgeo", "PyQt5"}
             assert name in ALLOWED_PACKAGES.get(part, {name}), f"{path} imports {name}"
+
+
+def science_imports():
+    """What each package of the worker, and each module beside them, imports of the others."""
+    science = ROOT / "core" / "science"
+    imports = {}
+    for path in files_of("core/science"):
+        inside = (name for name in imports_of(path) if isinstance(name, Path))
+        found = {name.relative_to(science).parts[:1] for name in inside if science in name.parents}
+        node = path.relative_to(science).parts[0]
+        imports.setdefault(node, set()).update(one for (one,) in found if one != node)
+    return imports
+
+
+def test_imports_between_the_packages_of_the_worker_go_one_way():
+    imports = science_imports()
+    packages = {name for name in imports if not name.endswith(".py")}
+    assert packages == set(ALLOWED_OF_SCIENCE)
+    for name, allowed in ALLOWED_OF_SCIENCE.items():
+        assert imports[name] & packages <= allowed, f"of {name}"
+    assert not imports["web"]
+    # The modules beside the packages count, too: no way through them leads back.
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail(f"these import each other: {' <- '.join(error.args[1])}")
 
 
 @pytest.mark.parametrize(("part", "path"), SHIPPED, ids=IDS)

@@ -5,6 +5,13 @@ Every message is one sentence that says what is wrong and what to do about it.
 
 from __future__ import annotations
 
+# In the words of errors, and of libraries that end a process: of memory itself, of threads, whose
+# stacks find no place, and of the loader of libraries.
+OUT_OF_MEMORY_SIGNS = (
+    *("MemoryError", "std::bad_alloc", "annot allocate memory", "can't start new thread"),
+    *("failed to map segment", "OpenBLAS error: Memory allocation", "out of memory"),
+)
+
 
 class FairweatherError(Exception):
     """Base of every error that Fairweather raises on purpose."""

@@ -38,9 +38,10 @@ def try_lock(path: Path) -> Optional[FileLock]:
 
     Raises:
         NoLocksError: the disk knows no locks.
-        OSError: the file cannot be made.
+        OSError: the file cannot be made, or is a link.
     """
-    stream = path.open("a+b")
+    # Path.open takes no opener.
+    stream = open(path, "a+b", opener=_opened_itself)  # noqa: SIM115
     try:
         if _lock(stream) and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
             return FileLock(stream)
@@ -51,6 +52,11 @@ def try_lock(path: Path) -> Optional[FileLock]:
         raise
     stream.close()
     return None
+
+
+def _opened_itself(path: str, flags: int) -> int:
+    """The file, where it is one, and not what a link there leads to."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _lock(stream: IO[bytes]) -> bool:

@@ -13,7 +13,7 @@ from typing import Iterable, Iterator, List, Optional, Tuple
 
 from .errors import OutputError
 from .file_lock import FileLock, NoLocksError
-from .home import jobs_folder
+from .home import jobs_folder, make_home_folder
 from .owned_folders import claim, remove_unless_in_use
 from .part_files import remove_parts
 
@@ -35,7 +35,7 @@ def job_folder(kind: str = "job") -> Iterator[Path]:
     """A new folder for scratch files, removed on leaving, or later if this process is killed.
 
     Raises:
-        OutputError: FAIRWEATHER_HOME cannot be written.
+        OutputError: FAIRWEATHER_HOME cannot be written, or others could harm its user there.
     """
     try:
         folder, lock = _make(kind)
@@ -99,7 +99,7 @@ def remove_killed_job(folder: Path) -> int:
 
 
 def _make(kind: str) -> Tuple[Path, Optional[FileLock]]:
-    jobs_folder().mkdir(parents=True, exist_ok=True)
+    make_home_folder(jobs_folder())
     for _ in range(TRIES):
         folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=jobs_folder()))
         try:

@@ -9,17 +9,21 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, Set, Tuple
 
 from .folder_size import folder_size
 from .home import cache_folder, unfinished_folder
 from .job_folders import all_job_folders, read_job_note, remove_killed_job
 from .owned_folders import is_in_use, remove_unless_in_use
+from .part_files import write_whole
 
 MOST_BYTES = 20 * 1024**3
-MOST_SECONDS = 14 * 24 * 3600
+# Days on which runs began and none went on with it are counted, not the time since: a clock that is
+# wrong by a year, or a file of the future, counts for one day.
+MOST_DAYS = 14
 SECONDS_TO_TIDY = 5.0
 TITLE_FILE = "title.json"
+DAYS_FILE = "days.json"
 
 
 @dataclass(frozen=True)
@@ -50,26 +54,36 @@ def tidy_up() -> None:
 def _tidy_up() -> None:
     for folder in all_job_folders():
         remove_killed_job(folder)
-    bound_unfinished(MOST_BYTES, MOST_SECONDS)
+    for folder in _unfinished():
+        if not is_in_use(folder):
+            _note_day(folder)
+    bound_unfinished(MOST_BYTES, MOST_DAYS)
 
 
-def bound_unfinished(most_bytes: int, most_seconds: float) -> int:
-    """Remove unfinished composites, the oldest first, until the rest is young and small enough.
+def bound_unfinished(most_bytes: int, most_days: int) -> int:
+    """Remove unfinished composites, the oldest first, until the rest is new and small enough.
 
-    None that is in use is removed. The bytes freed are returned.
+    ``most_days`` are days on which runs began without going on with one. None that is in use is
+    removed. The bytes freed are returned.
     """
-    ages = {folder: _seconds_since_use(folder) for folder in _unfinished()}
-    total = sum(folder_size(folder) for folder in ages)
+    days = {folder: len(_noted_days(folder)) for folder in _unfinished()}
+    total = sum(folder_size(folder) for folder in days)
     freed = 0
-    for folder in sorted(ages, key=lambda folder: -ages[folder]):
-        if ages[folder] > most_seconds or total - freed > most_bytes:
+    for folder in sorted(days, key=lambda folder: (-days[folder], _last_begun(folder))):
+        if days[folder] > most_days or total - freed > most_bytes:
             freed += remove_unless_in_use(folder)
     return freed
 
 
+def make_room_for_unfinished(folder: Path, size: int) -> None:
+    """Remove others, the oldest first, until ``folder`` may grow to ``size`` bytes in the bound."""
+    more = min(size, MOST_BYTES) - folder_size(folder)
+    bound_unfinished(MOST_BYTES - max(0, more), MOST_DAYS)
+
+
 def remove_unfinished() -> int:
     """Remove all unfinished composites that are not in use; the bytes freed are returned."""
-    return bound_unfinished(0, 0.0)
+    return sum(map(remove_unless_in_use, _unfinished()))
 
 
 def find_leftovers() -> List[Leftover]:
@@ -101,8 +115,16 @@ def remove_leftovers() -> int:
 
 
 def write_title(folder: Path, title: Dict[str, str]) -> None:
-    """Note what an unfinished composite is, for people: ``bands``, ``dates`` and ``output``."""
-    (folder / TITLE_FILE).write_text(json.dumps(title), encoding="ascii")
+    """Note what an unfinished composite is, for people: ``bands``, ``dates`` and ``output``.
+
+    From now on it is as new as any.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    write_whole(folder / TITLE_FILE, json.dumps(title).encode("ascii"))
+    with contextlib.suppress(OSError):
+        (folder / DAYS_FILE).unlink()
 
 
 def _title_of(folder: Path) -> str:
@@ -123,9 +145,26 @@ def _unfinished() -> List[Path]:
         return []
 
 
-def _seconds_since_use(folder: Path) -> float:
-    """How long ago something was added; a clock that was set back makes nothing younger."""
+def _note_day(folder: Path) -> None:
+    """Note that a run begins today, by whatever the clock says, and leaves the folder alone."""
+    today = time.strftime("%Y-%m-%d", time.gmtime(time.time()))
+    days = sorted(_noted_days(folder) | {today})
+    # Where it cannot be noted, the folder stays, within the bound of all together.
+    with contextlib.suppress(OSError):
+        write_whole(folder / DAYS_FILE, json.dumps(days).encode("ascii"))
+
+
+def _noted_days(folder: Path) -> Set[str]:
+    with contextlib.suppress(OSError, ValueError):
+        days = json.loads((folder / DAYS_FILE).read_text(encoding="ascii"))
+        if isinstance(days, list) and all(isinstance(day, str) for day in days):
+            return set(days)
+    return set()
+
+
+def _last_begun(folder: Path) -> float:
+    """When the last run of it began; only their order counts."""
     try:
-        return abs(time.time() - folder.stat().st_mtime)
+        return (folder / TITLE_FILE).stat().st_mtime
     except OSError:
         return 0.0

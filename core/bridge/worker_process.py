@@ -20,6 +20,7 @@ from . import errors
 from .clean_environment import clean_environment
 from .credentials import Credentials, credentials_to_line
 from .errors import (
+    OUT_OF_MEMORY_SIGNS,
     CancelledError,
     EnvironmentNotReadyError,
     FairweatherError,
@@ -37,7 +38,7 @@ from .events import (
 )
 from .home import fairweather_home, worker_log_file
 from .job_folders import job_folder
-from .part_files import remove_parts
+from .part_files import remove_parts, write_whole
 from .plain_text import plain_line
 from .request import Request, output_files, request_to_json
 
@@ -48,7 +49,6 @@ SECONDS_TO_STOP = 1.2  # what a cancelled worker gets before it is killed; all i
 SECONDS_TO_EXIT = 1.0  # what a worker gets to leave after its last event
 STDERR_TAIL_BYTES = 1 << 18
 
-OUT_OF_MEMORY_SIGNS = ("MemoryError", "std::bad_alloc", "Cannot allocate memory")
 OUT_OF_MEMORY = (
     "The worker ran out of memory, or was killed because the machine did; "
     "lower MEMORY, close other programs, or choose a smaller area or a coarser resolution."
@@ -77,7 +77,8 @@ def run_job(
     However this ends, no process, scratch folder or part file stays behind.
 
     Raises:
-        CancelledError: ``is_cancelled`` said so; at most 2 s later.
+        CancelledError: ``is_cancelled`` said so; at most 2 s later. Where the job had finished,
+            or had only to say so, its result is returned instead: its files have their names.
         EnvironmentNotReadyError: ``python`` cannot be started or lacks a package.
         WorkerError: the worker died, or what it sent is no event.
         FairweatherError: the one with which the job failed.
@@ -121,7 +122,10 @@ def _follow(
         while True:
             if is_cancelled():
                 worker.stop()
-                raise CancelledError("The run was cancelled.")
+                result = worker.last_result()
+                if result is None:
+                    raise CancelledError("The run was cancelled.")
+                return result.values
             event = worker.next_event()
             if isinstance(event, Result):
                 worker.wait(SECONDS_TO_EXIT)
@@ -153,7 +157,7 @@ def _save_log(text: str) -> Optional[Path]:
     """Keep the worker's stderr for a bug report; a failure to do so must hide no error."""
     path = worker_log_file()
     try:
-        path.write_text("\n".join(map(plain_line, text.splitlines())), encoding="utf-8")
+        write_whole(path, "\n".join(map(plain_line, text.splitlines())).encode("utf-8"))
     except OSError:
         return None
     return path
@@ -201,6 +205,18 @@ class _Worker:
         if len(line) > MAX_LINE_BYTES:
             raise WorkerError("The worker sent a line that never ends; please report this.")
         return event_from_line(line.decode("utf-8", "replace"))
+
+    def last_result(self) -> Optional[Result]:
+        """The result among the events not yet asked for, of a worker that is gone."""
+        with contextlib.suppress(queue.Empty, WorkerError):
+            while True:
+                line = self._lines.get_nowait()
+                if line is None:
+                    break
+                event = event_from_line(line.decode("utf-8", "replace"))
+                if isinstance(event, Result):
+                    return event
+        return None
 
     def stop(self) -> None:
         """Ask the worker to end, and kill it if it does not within ``SECONDS_TO_STOP``."""

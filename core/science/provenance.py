@@ -11,10 +11,12 @@ from dataclasses import replace
 from ..bridge.profiles import CollectionProfile
 from ..bridge.request import CompositeRequest, request_to_json
 from ..bridge.version import plugin_version
-from .catalog.hrefs import without_query
 from .imagery.scene import Scene
+from .web.addresses import without_query
 
-PACKAGES = ("dask", "numpy", "odc-geo", "pyproj", "pystac-client", "rasterio")
+PACKAGES = (
+    "dask", "imagecodecs", "numpy", "odc-geo", "pyproj", "pystac-client", "rasterio", "tifffile"
+)  # fmt: skip
 
 
 def versions() -> dict[str, str]:

@@ -10,6 +10,7 @@ from ..bridge.request import CompositeRequest, TimeSeriesRequest
 from .area import AreaOfInterest
 from .catalog.find import find_scenes
 from .catalog.found import FoundScenes
+from .catalog.output_checks import checked_items
 from .imagery.checked_offsets import check_offsets
 from .imagery.readers import Readers
 from .imagery.scene import Scene, read_scenes
@@ -40,14 +41,15 @@ def find_scenes_to_read(
     Pixels are read only to see whether an item is wrong about its offset, and not in a dry run.
 
     Raises:
-        InvalidRequestError: no scene has what is needed.
+        InvalidRequestError: no scene has what is needed, or a file of one is an output.
         CatalogError: the catalogue cannot be read.
         NoScenesError: nothing was found.
         AccessError: the catalogue, or the scenes' files, want keys, or other ones.
     """
     found = find_scenes(request.search, profile, area, reporter, access=readers.access)
     with_mask = masked_classes is not None
-    scenes, incomplete = read_scenes(found.items, profile, bands, with_mask=with_mask)
+    items = checked_items(found.items, request)
+    scenes, incomplete = read_scenes(items, profile, bands, with_mask=with_mask)
     if incomplete:
         reporter.warning(
             f"{len(incomplete)} of {len(found.items)} scenes lack a band that is needed, the time "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..bridge.errors import FairweatherError, OutputError
-from ..bridge.part_files import part_path, remove_parts
+from ..bridge.part_files import flush_file, flush_folder, part_path, remove_parts
 
 FULL_DISK_BYTES = 1 << 20
 PROBE_BYTES = 1 << 16
@@ -43,7 +42,7 @@ def whole_file(target: Path, scratch: Path) -> Iterator[Path]:
     part = part_path(target, scratch)
     try:
         yield part
-        _flush(part)
+        flush_file(part)
         _move(part, target)
     except FairweatherError:
         raise
@@ -66,10 +65,12 @@ def write_error(
     """
     if is_disk_full(error, target.parent):
         reason, advice = "the disk is full", "make room or choose another folder"
-    elif isinstance(error, OSError) and not target.parent.is_dir():
-        reason, advice = "the folder is gone", "make it again or choose another one"
     elif isinstance(error, OSError) and error.errno in DISK_ERRORS:
         reason, advice = DISK_ERRORS[error.errno]
+    elif isinstance(error, OSError) and not target.parent.is_dir():
+        reason, advice = "the folder is gone", "make it again or choose another one"
+    elif isinstance(error, ValueError) and "\0" in str(target):
+        reason, advice = "its name is none", "choose another one"
     else:
         return None
     return OutputError(f"{name or target} cannot be written: {reason}; {advised or advice}.")
@@ -80,9 +81,23 @@ def check_target(target: Path, scratch: Path) -> None:
 
     Raises:
         OutputError: the folder is missing or not writable, the disk is full, or ``target`` is a
-            folder.
+            folder, or no name of a file.
     """
     target = target.absolute()
+    try:
+        _probe(target, part_path(target, scratch))
+    except (OSError, ValueError) as error:
+        told = write_error(error, target)
+        if told is None:
+            told = OutputError(
+                f"{target} cannot be written ({getattr(error, 'strerror', error)}); choose another "
+                "folder."
+            )
+        raise told from error
+
+
+def _probe(target: Path, part: Path) -> None:
+    """Write a little of ``part``, and remove it."""
     if not target.parent.is_dir():
         raise OutputError(
             f"The folder {target.parent} does not exist; "
@@ -90,21 +105,12 @@ def check_target(target: Path, scratch: Path) -> None:
         )
     if target.is_dir():
         raise OutputError(f"{target} is a folder; give the name of a file.")
-    part = part_path(target, scratch)
+    # Neither permissions nor a disk's free room tell all (network drives, Windows, quotas): only
+    # writing does.
     try:
-        # Neither permissions nor a disk's free room tell all (network drives, Windows, quotas):
-        # only writing does.
-        try:
-            part.write_bytes(bytes(PROBE_BYTES))
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        told = write_error(error, target)
-        if told is None:
-            told = OutputError(
-                f"{target} cannot be written ({error.strerror}); choose another folder."
-            )
-        raise told from error
+        part.write_bytes(bytes(PROBE_BYTES))
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def is_disk_full(error: BaseException, folder: Path) -> bool:
@@ -112,15 +118,11 @@ def is_disk_full(error: BaseException, folder: Path) -> bool:
     if isinstance(error, OSError) and error.errno in FULL_DISK_ERRORS:
         return True
     try:
-        return shutil.disk_usage(folder).free < FULL_DISK_BYTES
+        disk = shutil.disk_usage(folder)
     except OSError:
         return False
-
-
-def _flush(path: Path) -> None:
-    # Opened for writing, because Windows flushes no file that is open for reading only.
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
+    # Linux's folders of processes are on no disk: nothing is free there, of nothing.
+    return disk.free < FULL_DISK_BYTES and disk.total > 0
 
 
 def _move(part: Path, target: Path) -> None:
@@ -132,18 +134,6 @@ def _move(part: Path, target: Path) -> None:
             "or choose another name or folder."
         ) from error
     flush_folder(target.parent)
-
-
-def flush_folder(folder: Path) -> None:
-    """Let the names in a folder survive a power cut, as far as its disk can."""
-    if os.name == "posix":
-        # Some network drives refuse this.
-        with contextlib.suppress(OSError):
-            number = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(number)
-            finally:
-                os.close(number)
 
 
 def write_flushed(path: Path, content: bytes | memoryview) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ..bridge.credentials import MOST_LINE_BYTES, credentials_from_line
 from ..bridge.errors import (
+    OUT_OF_MEMORY_SIGNS,
     EnvironmentNotReadyError,
     FairweatherError,
     OutputError,
@@ -41,7 +42,9 @@ from ..bridge.request import (
     output_files,
     read_request,
 )
+from .catalog.output_checks import check_outputs
 from .heap import keep_one_heap, kept_for_good
+from .log_without_secrets import LogWithoutSecrets
 from .reporter import EventReporter, Reporter
 from .whole_file import FULL_DISK_ERRORS
 from .worker_streams import (
@@ -88,7 +91,17 @@ def main(arguments: list[str]) -> int:
     Events go to stdout as JSON lines; whatever else is printed goes to stderr.
     """
     options = _parse(arguments)
+    try:
+        return _run(options)
+    except FairweatherError as error:
+        # FAIRWEATHER_HOME cannot be used, so that there is no event stream yet.
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
     keep_one_heap()
+    sys.stderr = log = LogWithoutSecrets(sys.stderr)
     for name in FOREIGN_VARIABLES:
         os.environ.pop(name, None)
     # Matplotlib keeps a list of fonts, in the user's home unless told otherwise.
@@ -103,18 +116,22 @@ def main(arguments: list[str]) -> int:
         stream = EventStream(on_closed=end)
 
         def end_with_a_word() -> None:
+            if end.lets_finish():
+                return
             stream.send_last_word(Failure(WorkerError.__name__, "The worker was stopped."))
             end()
 
         end_when_signalled(end_with_a_word)
         line = read_stdin_line(MOST_LINE_BYTES) if options.read_credentials else ""
+        log.hide(line)
         if options.watch_stdin:
             end_when_stdin_closes(end)
         tidy_up()
         reporter = EventReporter(stream.send)
         outcome = _outcome(options.request, line, reporter, scratch, end)
+        end.job_is_over()
         reporter.flush()
-        stream.send(outcome)
+        stream.send(log.shown(outcome) if isinstance(outcome, Failure) else outcome)
     code = 0 if isinstance(outcome, Result) else 1
     end_threads_left(code)
     return code
@@ -165,9 +182,11 @@ def _outcome(
         load_profiles()
         load_indices()
         request = read_request(request_file)
-        end.targets = output_files(request)
+        check_outputs(request, request_file)
+        targets = output_files(request)
+        end.watch(targets)
         if end.removes_scratch:
-            note_job(scratch, end.targets, sys.executable)
+            note_job(scratch, targets, sys.executable)
         credentials = [credentials_from_line(line)] if line else []
         result = Result(_find_job(request)(request, reporter, scratch, *credentials))
         event_to_line(result)  # a value that is not JSON is an error of the job
@@ -228,9 +247,12 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
         yield cause
-        cause = cause.__cause__
+        cause = cause.__cause__ or cause.__context__
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
     # By name, because rasterio, which raises the second for GDAL, may not be loaded.
-    return isinstance(error, MemoryError) or type(error).__name__ == "CPLE_OutOfMemoryError"
+    if isinstance(error, MemoryError) or type(error).__name__ == "CPLE_OutOfMemoryError":
+        return True
+    # A library that cannot be loaded for want of memory is no missing one.
+    return any(sign in str(error) for sign in OUT_OF_MEMORY_SIGNS)

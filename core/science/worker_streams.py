@@ -8,13 +8,14 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..bridge.events import Event, event_to_line
-from ..bridge.part_files import part_path, remove_parts
+from ..bridge.part_files import has_part, remove_parts
 
+SECONDS_TO_FINISH = 0.4
 SECONDS_TO_CLEAN_UP = 0.7
 SECONDS_FOR_LAST_WORD = 0.2
 STDIN, STDOUT, STDERR = 0, 1, 2
@@ -53,19 +54,39 @@ class EventStream:
             self._on_closed()
 
 
+Identity = tuple[int, int, int]
+
+
 @dataclass
 class CleanEnd:
     """Ends the process at once, without leaving part files, a scratch folder or children.
 
-    ``targets`` are the files that the job writes, once they are known.
+    A job of which a file has its name already is let finish if that takes only a moment: the file
+    cannot be taken back.
     """
 
     scratch: Path
     removes_scratch: bool
-    targets: tuple[Path, ...] = ()
+    _before: dict[Path, Identity | None] = field(default_factory=dict)
+    _is_over: threading.Event = field(default_factory=threading.Event)
+
+    def watch(self, targets: Iterable[Path]) -> None:
+        """Tell which files the job writes, once they are known and before any is written."""
+        self._before = {target: _identity(target) for target in targets}
+
+    def job_is_over(self) -> None:
+        """Tell that the job has written what it writes; from now on the process ends by itself."""
+        self._is_over.set()
+
+    def lets_finish(self) -> bool:
+        """Wait a moment for a job that has named a file; whether the process ends by itself."""
+        has_named = any(_identity(path) != before for path, before in self._before.items())
+        return self._is_over.wait(SECONDS_TO_FINISH if has_named else 0)
 
     def __call__(self) -> None:
         """Clean up for ``SECONDS_TO_CLEAN_UP`` at most, then end, whatever other threads do."""
+        if self.lets_finish():
+            return
         limit = threading.Timer(SECONDS_TO_CLEAN_UP, _end_process)
         limit.daemon = True
         limit.start()
@@ -80,9 +101,18 @@ class CleanEnd:
         are_left = True
         while are_left:
             # More than once, because the job's threads go on writing until the end.
-            for target in self.targets:
+            for target in self._before:
                 remove_parts(target, self.scratch)
-            are_left = any(part_path(target, self.scratch).exists() for target in self.targets)
+            are_left = any(has_part(target, self.scratch) for target in self._before)
+
+
+def _identity(path: Path) -> Identity | None:
+    """What changes when another file takes the name ``path``; None where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def read_stdin_line(most: int) -> str:

@@ -260,3 +260,26 @@ def run(provider):
         return processing.run(f"fairweather:{name}", parameters, feedback=feedback)
 
     return run_algorithm
+
+
+@pytest.fixture(scope="session")
+def sample(provider, tmp_path_factory):
+    """The sample catalogue, made by the real worker; skipped, visibly, without one."""
+    import processing
+    from fairweather.core.bridge.environment import find_worker_python
+    from fairweather.core.bridge.errors import EnvironmentNotReadyError
+
+    try:
+        find_worker_python()
+    except EnvironmentNotReadyError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("sample")
+    processing.run("fairweather:samplecatalog", {"FOLDER": str(folder), "DAYS": 12})
+    return {
+        "COLLECTION": "fairweather-sample",
+        "CATALOG": str(folder / "catalog.json"),
+        "AOI": str(folder / "area.geojson"),
+        "START": "2024-01-01",
+        "END": "2024-12-31",
+        "MAX_CLOUD": 60,
+    }

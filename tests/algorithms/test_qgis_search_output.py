@@ -74,3 +74,38 @@ def test_a_former_layer_is_replaced(run, fake_worker, tmp_path):
         run("searchscenes", EXTENT=EXTENT, OUTPUT=str(path))
         assert path.read_bytes().startswith(b"SQLite format 3")
         assert [entry.name for entry in tmp_path.iterdir()] == ["footprints.gpkg"]
+
+
+def test_a_former_shapefile_leaves_no_file_behind(run, fake_worker, tmp_path):
+    path = tmp_path / "footprints.shp"
+    (tmp_path / "footprints.qmd").write_text("the metadata of another layer")
+    (tmp_path / "notes.txt").write_text("mine")
+    run("searchscenes", EXTENT=EXTENT, OUTPUT=str(path))
+    names = {entry.name for entry in tmp_path.iterdir()}
+    assert {"footprints.shp", "footprints.shx", "footprints.dbf", "notes.txt"} <= names
+    assert "footprints.qmd" not in names
+    assert not any(name.startswith(".") for name in names)
+
+
+def test_a_layer_that_is_to_be_loaded_is_loaded_from_its_place(provider, fake_worker, tmp_path):
+    from qgis.core import (
+        QgsProcessingContext,
+        QgsProcessingFeedback,
+        QgsProcessingOutputLayerDefinition,
+        QgsProject,
+        QgsVectorLayer,
+    )
+
+    path = tmp_path / "my footprints.gpkg"
+    context = QgsProcessingContext()
+    context.setProject(QgsProject.instance())
+    destination = QgsProcessingOutputLayerDefinition(str(path), QgsProject.instance())
+    given = {"EXTENT": EXTENT, "OUTPUT": destination}
+    search = provider.algorithm("searchscenes").create()
+    results, succeeded = search.run(given, context, QgsProcessingFeedback())
+    assert succeeded
+    assert results["OUTPUT"] == str(path)
+    assert list(context.layersToLoadOnCompletion()) == [str(path)]
+    layer = QgsVectorLayer(results["OUTPUT"], "", "ogr")
+    assert layer.isValid()
+    assert layer.dataProvider().subLayers()[0].split("!!::!!")[1] == "my footprints"

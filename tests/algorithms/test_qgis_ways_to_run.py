@@ -205,29 +205,6 @@ def test_the_window_lives_while_batch_mode_runs(provider, fake_worker, monkeypat
     assert max(gaps) < 0.3
 
 
-@pytest.fixture(scope="session")
-def sample(provider, tmp_path_factory):
-    """The sample catalogue, made by the real worker; skipped, visibly, without one."""
-    import processing
-    from fairweather.core.bridge.environment import find_worker_python
-    from fairweather.core.bridge.errors import EnvironmentNotReadyError
-
-    try:
-        find_worker_python()
-    except EnvironmentNotReadyError as error:
-        pytest.skip(str(error))
-    folder = tmp_path_factory.mktemp("sample")
-    processing.run("fairweather:samplecatalog", {"FOLDER": str(folder), "DAYS": 12})
-    return {
-        "COLLECTION": "fairweather-sample",
-        "CATALOG": str(folder / "catalog.json"),
-        "AOI": str(folder / "area.geojson"),
-        "START": "2024-01-01",
-        "END": "2024-12-31",
-        "MAX_CLOUD": 60,
-    }
-
-
 @pytest.mark.slow
 def test_chosen_footprints_make_the_same_composite_as_a_search(run, sample, tmp_path):
     """The whole way, with the real worker: search, delete a scene, composite what is left."""

@@ -71,12 +71,14 @@ def kill(holder):
 
 
 def unfinished(name, size=100, age=0.0):
-    """An unfinished composite of ``size`` bytes, to which something was added ``age`` s ago."""
+    """An unfinished composite with ``size`` bytes of blocks, whose run began ``age`` s ago."""
     folder = unfinished_folder() / name
     folder.mkdir(parents=True)
     (folder / "block-0-0.bin").write_bytes(bytes(size))
-    moment = time.time() - age
-    os.utime(folder, (moment, moment))
+    write_title(folder, {})
+    moment = max(0, time.time() - age)
+    for path in (folder / "title.json", folder):
+        os.utime(path, (moment, moment))
     return folder
 
 
@@ -207,31 +209,108 @@ def test_a_home_that_cannot_be_written_is_one_sentence(monkeypatch, tmp_path):
         pass
 
 
-def test_old_unfinished_composites_are_removed():
-    for name, age in {"new": 0, "a week": 7 * DAY, "three weeks": 21 * DAY}.items():
-        unfinished(name, age=age)
-    tidy_up()
-    assert names() == ["a week", "new"]
+@pytest.fixture
+def runs_on(monkeypatch):
+    """A function that starts a run so many days from now, by the clock of the wall."""
+
+    now = time.time()
+
+    def start(day, times=1):
+        with monkeypatch.context() as patch:
+            patch.setattr(leftovers.time, "time", lambda: now + day * DAY)
+            for _ in range(times):
+                tidy_up()
+
+    return start
 
 
-def test_the_oldest_go_first_when_all_take_too_much():
+def test_what_no_run_has_gone_on_with_for_14_days_is_removed(runs_on):
+    unfinished("old")
+    for day in range(leftovers.MOST_DAYS):
+        runs_on(day, times=3)
+    unfinished("new")
+    runs_on(leftovers.MOST_DAYS - 1)
+    assert names() == ["new", "old"]
+    runs_on(leftovers.MOST_DAYS)
+    assert names() == ["new"]
+
+
+def test_days_without_a_run_do_not_count(runs_on):
+    unfinished("before a long holiday", age=100 * DAY)
+    runs_on(0)
+    runs_on(200)
+    assert names() == ["before a long holiday"]
+
+
+def test_going_on_with_it_makes_it_new(runs_on):
+    folder = unfinished("it")
+    for day in range(leftovers.MOST_DAYS):
+        runs_on(day)
+    write_title(folder, {"bands": "red", "dates": "2024", "output": "made.tif"})
+    for day in range(30, 30 + leftovers.MOST_DAYS):
+        runs_on(day)
+    assert names() == ["it"]
+    runs_on(60)
+    assert names() == []
+
+
+@pytest.mark.parametrize("wrong_by", [365, -365, 10_000, 20, -20])
+def test_a_clock_that_is_wrong_for_a_while_costs_no_work(runs_on, wrong_by):
+    unfinished("of today")
+    unfinished("of then", age=-wrong_by * DAY)
+    for wrong in (wrong_by, 0, wrong_by, 0):
+        runs_on(wrong, times=20)
+    assert names() == ["of then", "of today"]
+
+
+@pytest.mark.parametrize("age", [-10_000 * DAY, -DAY, 10_000 * DAY])
+def test_a_file_of_the_future_is_not_kept_for_ever(runs_on, age):
+    unfinished("it", age=age)
+    for day in range(leftovers.MOST_DAYS + 1):
+        runs_on(day)
+    assert names() == []
+
+
+def test_days_in_use_do_not_count(runs_on):
+    lock = claim(unfinished("in use", age=99 * DAY))
+    for day in range(3 * leftovers.MOST_DAYS):
+        runs_on(day)
+    lock.release()
+    runs_on(100)
+    assert names() == ["in use"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "3", '{"a": 1}', "[1, null]", "\xff"])
+def test_a_torn_list_of_days_is_begun_anew(runs_on, content):
+    folder = unfinished("torn")
+    (folder / leftovers.DAYS_FILE).write_bytes(content.encode("latin-1"))
+    for day in range(leftovers.MOST_DAYS):
+        runs_on(day)
+    assert names() == ["torn"]
+    runs_on(50)
+    assert names() == []
+
+
+def test_a_disk_that_takes_no_note_removes_nothing(runs_on, monkeypatch):
+    unfinished("it")
+
+    def refuse(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(leftovers, "write_whole", refuse)
+    for day in range(3 * leftovers.MOST_DAYS):
+        runs_on(day)
+    assert names() == ["it"]
+
+
+def test_the_oldest_go_first_when_all_take_too_much(runs_on):
     for number in range(5):
         unfinished(f"{number} days", size=1000, age=number * DAY)
-    freed = bound_unfinished(3500, 14 * DAY)
-    assert names() == ["0 days", "1 days", "2 days"]
-    assert freed == 2000
-
-
-def test_a_clock_that_was_set_neither_removes_what_is_in_use_nor_keeps_for_ever():
-    unfinished("of the future", age=-20 * DAY)
-    unfinished("of tomorrow", age=-DAY)
-    lock = claim(unfinished("in use", age=99 * DAY))
-    os.utime(unfinished_folder() / "in use", (0, 0))
-    tidy_up()
-    assert names() == ["in use", "of tomorrow"]
-    lock.release()
-    tidy_up()
-    assert names() == ["of tomorrow"]
+    runs_on(0)
+    unfinished("begun since", size=1000, age=99 * DAY)
+    freed = bound_unfinished(3500, leftovers.MOST_DAYS)
+    assert names() == ["0 days", "1 days", "begun since"]
+    assert 3000 <= freed < 3100
 
 
 def test_cleaning_tells_the_bytes_and_leaves_what_is_in_use(job):

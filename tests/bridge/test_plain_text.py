@@ -1,5 +1,7 @@
 """What a stranger wrote is harmless in a log and in the cell of a table."""
 
+import re
+
 import pytest
 from fairweather.core.bridge.plain_text import plain_cell, plain_line
 from hypothesis import given
@@ -31,6 +33,29 @@ def test_a_line_of_a_log(text, shown):
 def test_a_cell_is_no_formula(start):
     cell = plain_cell(f"{start}cmd|' /C calc'!A0")
     assert cell.startswith(("'", "\\x09"))
+
+
+@pytest.mark.parametrize(
+    "start", ["\uff1d", "\uff0b", "\uff0d", "\uff20", "\ufe66", "\u3000\uff1d", "\ufe63"]
+)
+def test_a_cell_is_no_formula_in_wide_letters(start):
+    """Spreadsheets in East Asian languages read these signs as their narrow ones."""
+    assert plain_cell(f"{start}1+1") == f"'{start}1+1"
+
+
+@pytest.mark.parametrize("separator", [";", "|", "a;", "a; ", "a|\u3000", ';"', "a;b;"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d"])
+def test_no_part_of_a_cell_is_a_formula(separator, sign):
+    """Where a table is opened with other separators than the comma that it is written with."""
+    cell = plain_cell(f"x{separator}{sign}cmd;y|{sign}2\t{sign}3")
+    assert cell.replace("'", "") == f"x{separator}{sign}cmd;y|{sign}2\\x09{sign}3"
+    for part in re.split(r"[;|\t]", cell):
+        assert not part.strip(' "\u3000').startswith(("=", "+", "-", "@", "\uff1d"))
+
+
+def test_signs_within_words_stay():
+    text = "NDVI;b-a|S2A_33TWM_2024-06-01 – 10 m; a=b"
+    assert plain_cell(text) == text
 
 
 def test_a_cell_keeps_an_address_whole():

@@ -1,99 +1,152 @@
-"""A run that is stopped, gently or not, leaves no process and no file."""
+"""A run that is stopped, gently or not, at any stage leaves no process and no file."""
 
+import contextlib
+import importlib.util
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 PROGRAM = "qgis_process.bin"
+# What QGIS itself may take to leave.
+SECONDS_TO_LEAVE = 10
 
 pytestmark = pytest.mark.slow
 
-SECONDS_TO_CANCEL = 2
+
+def _load_run_stages():
+    path = Path(__file__).resolve().parent.parent / "run_stages.py"
+    spec = importlib.util.spec_from_file_location("fairweather_run_stages", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
-def worker_of(process):
-    """The id of the worker that a qgis_process has started; None while there is none."""
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(status.read_text().rpartition(")")[2].split()[1])
-            command = (status.parent / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if parent == process.pid and b"launch.py" in command:
-            return int(status.parent.name)
-    return None
+run_stages = _load_run_stages()
+
+
+class StageInProcess:
+    """A qgis_process whose run has come to a stage."""
+
+    def __init__(self, stage, environment, wait_until):
+        self.stage = stage
+        self._wait_until = wait_until
+        variables = {**environment, **stage.variables}
+        given = [f"{name}={value}" for name, value in stage.parameters.items() if value is not None]
+        self.process = subprocess.Popen(
+            [PROGRAM, "run", f"fairweather:{stage.algorithm}", "--", *given],
+            env={name: value for name, value in variables.items() if value is not None},
+            cwd=stage.outputs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_for_stage(self):
+        self._wait_until(
+            lambda: self.process.poll() is not None or self.stage.is_reached(),
+            run_stages.SECONDS_TO_REACH,
+        )
+        assert self.process.poll() is None, self.process.communicate()
+
+    def children(self):
+        """The worker or the installer, and all that it started."""
+        return [pid for pid in self.stage.processes() if pid != self.process.pid]
+
+    def wait_for_end(self, seconds=run_stages.SECONDS_TO_CANCEL):
+        """Both streams, when the children have gone in time and QGIS itself has, too."""
+        self._wait_until(lambda: not self.children(), seconds)
+        output, errors = self.process.communicate(timeout=SECONDS_TO_LEAVE)
+        assert self.process.returncode != 0
+        assert "Traceback" not in output + errors
+        return output, errors
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()
+        # Of a failed test; a process that is gone meanwhile is gone.
+        for pid in self.stage.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def holding_python(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("holding") / "environment"
+    return run_stages.make_holding_python(folder, Path(sys.executable))
 
 
 @pytest.fixture
-def running(qgis_process, sample_catalog, wait_until, tmp_path):
-    """A composite at work: its qgis_process, its worker's id, and the folder of its output."""
-    output = tmp_path / "output"
-    temporary = tmp_path / "tmp"
-    output.mkdir()
-    temporary.mkdir()
-    parameters = {**sample_catalog, "OUTPUT": output / "composite.tif"}
-    given = [f"{name}={value}" for name, value in parameters.items()]
-    process = subprocess.Popen(
-        [PROGRAM, "run", "fairweather:composite", "--", *given],
-        env={**qgis_process.environment, "TMPDIR": str(temporary)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    wait_until(lambda: worker_of(process) is not None, 30)
-    yield process, worker_of(process), output
-    process.kill()
-    process.communicate()
-    assert [path.name for path in temporary.iterdir() if "fairweather" in path.name] == []
+def at_stage(qgis_process, sample_catalog, holding_python, wait_until, tmp_path):
+    """A function that starts a run and returns it when it is at a stage."""
+    with contextlib.ExitStack() as stack:
+        python = Path(sys.executable)
+        stages = run_stages.Stages(tmp_path, sample_catalog, python, holding_python, stack)
+
+        def start(name):
+            run = StageInProcess(stages.make(name), qgis_process.environment, wait_until)
+            stack.callback(run.end)
+            run.wait_for_stage()
+            return run
+
+        yield start
 
 
-def test_cancel(running, is_alive, wait_until):
-    process, worker, output = running
-    process.send_signal(signal.SIGINT)
-    wait_until(lambda: not is_alive(worker), SECONDS_TO_CANCEL)
-    _, errors = process.communicate(timeout=10)
-    assert process.returncode != 0
-    assert "Cancelled" in errors
-    assert list(output.iterdir()) == []
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", run_stages.STAGES)
+def test_cancel(at_stage, name, number):
+    run = at_stage(name)
+    run.process.send_signal(number)
+    _, errors = run.wait_for_end()
+    assert "Cancelled; nothing was written." in errors
+    assert run.stage.files_left() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_qgis_that_is_told_to_end_leaves_nothing(running, is_alive, wait_until, number):
-    process, worker, output = running
-    process.send_signal(number)
-    wait_until(lambda: not is_alive(worker), SECONDS_TO_CANCEL)
-    process.communicate(timeout=10)
-    assert process.returncode != 0
-    assert list(output.iterdir()) == []
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "closed"])
+def test_a_shell_tells_the_whole_group(at_stage, number):
+    run = at_stage("computing")
+    os.killpg(run.process.pid, number)
+    _, errors = run.wait_for_end()
+    assert "Cancelled; nothing was written." in errors
+    assert run.stage.files_left() == []
 
 
-def test_ctrl_c_in_a_shell_reaches_the_whole_group(running, is_alive, wait_until):
-    process, worker, output = running
-    os.killpg(process.pid, signal.SIGINT)
-    wait_until(lambda: not is_alive(worker), SECONDS_TO_CANCEL)
-    _, errors = process.communicate(timeout=10)
-    assert "Cancelled" in errors
-    assert "Traceback" not in errors
-    assert list(output.iterdir()) == []
+@pytest.mark.parametrize("name", ["computing", "environment"])
+def test_a_killed_qgis_leaves_no_process(at_stage, name):
+    run = at_stage(name)
+    run.process.kill()
+    run.wait_for_end(5)
+    assert list(run.stage.outputs.iterdir()) == []
 
 
-def test_a_killed_qgis_leaves_no_worker(running, is_alive, wait_until):
-    process, worker, output = running
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(10)
-    wait_until(lambda: not is_alive(worker), 5)
-    assert list(output.iterdir()) == []
+def test_a_qgis_killed_while_it_writes_layers_leaves_what_the_next_run_removes(
+    at_stage, plugin_root
+):
+    run = at_stage("layers")
+    former = run.stage.outputs / "series.gpkg"
+    former.write_bytes(b"a former series")
+    run.process.kill()
+    run.wait_for_end(5)
+    assert former.read_bytes() == b"a former series"
+    assert len(run.stage.files_left()) > 1
+
+    next_run = [sys.executable, plugin_root / "core" / "launch.py", "worker", "none.json"]
+    home = {"FAIRWEATHER_HOME": run.stage.variables["FAIRWEATHER_HOME"]}
+    subprocess.run(next_run, env={**os.environ, **home}, capture_output=True, check=False)
+    assert [path.name for path in run.stage.outputs.iterdir()] == ["series.gpkg"]
+    assert former.read_bytes() == b"a former series"
 
 
-def test_a_killed_worker_is_one_sentence(running):
-    process, worker, output = running
+def test_a_killed_worker_is_one_sentence(at_stage):
+    run = at_stage("computing")
+    (worker,) = run.children()
     os.kill(worker, signal.SIGKILL)
-    stdout, errors = process.communicate(timeout=10)
-    assert process.returncode == 1
+    _, errors = run.wait_for_end()
+    assert run.process.returncode == 1
     assert "memory" in errors
-    assert "Traceback" not in stdout + errors
-    assert list(output.iterdir()) == []
+    assert run.stage.files_left() == []

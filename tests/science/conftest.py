@@ -3,7 +3,9 @@
 import contextlib
 import importlib.util
 import json
+import socketserver
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,33 @@ def serve_stac():
             return stack.enter_context(_stac_server.running(server))
 
         yield serve
+
+
+@pytest.fixture
+def answer_with():
+    """A function that serves whatever ``write`` writes, to everyone; the address."""
+    servers = []
+
+    def start(write):
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                while self.rfile.readline().strip():
+                    pass
+                with contextlib.suppress(OSError):
+                    write(self.wfile)
+
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_address[1]}/catalog.json"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @pytest.fixture(scope="session")

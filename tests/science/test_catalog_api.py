@@ -7,9 +7,10 @@ import time
 import pytest
 import shapely
 from fairweather.core.bridge.errors import CatalogError
-from fairweather.core.science.catalog import gathering, web
+from fairweather.core.science.catalog import gathering
 from fairweather.core.science.catalog.api import MOST_VERTICES, simple_cover
 from fairweather.core.science.catalog.paging import MOST_BARREN_PAGES
+from fairweather.core.science.web import client
 
 ABILITIES = [
     {"conforms_to": ()},
@@ -268,7 +269,7 @@ def test_search_stops_where_nothing_new_comes(scenes, serve_stac, find):
 
 
 def test_answer_without_end(scenes, serve_stac, find, monkeypatch):
-    monkeypatch.setattr(web, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(client, "MOST_BYTES", 2**20)
     server = serve_stac(scenes, search_answer=b'{"type": "FeatureCollection", ' + b" " * 2**21)
     with pytest.raises(CatalogError, match=r"does not answer \(it sends more than 1 MB\)"):
         find(server.address)

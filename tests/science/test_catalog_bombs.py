@@ -2,12 +2,11 @@
 
 import gzip
 import json
-import socketserver
-import threading
+import os
 import time
 import tracemalloc
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 from fairweather.core.bridge.errors import CatalogError
@@ -17,40 +16,14 @@ from fairweather.core.science.catalog import (
     long_document,
     paging,
     static,
-    web,
 )
-from fairweather.core.science.catalog.json_text import parse_json
 from fairweather.core.science.catalog.local_scenes import xml_file
+from fairweather.core.science.web import client, patience
+from fairweather.core.science.web.json_text import parse_json
+from fairweather.core.science.web.timed_answers import Pace
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
 MEGABYTE = 2**20
-
-
-@pytest.fixture
-def answer_with():
-    """A function that serves whatever ``write`` writes, to everyone; the address."""
-    servers = []
-
-    def start(write):
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self):
-                while self.rfile.readline().strip():
-                    pass
-                with suppress(OSError):
-                    write(self.wfile)
-
-        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        servers.append((server, thread))
-        return f"http://127.0.0.1:{server.server_address[1]}/catalog.json"
-
-    yield start
-    for server, thread in servers:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @contextmanager
@@ -111,7 +84,8 @@ class TestAServerThatGoesOn:
         refusal(find, answer_with(write), "no JSON, not a STAC catalogue")
 
     def test_a_byte_now_and_then(self, answer_with, find, monkeypatch):
-        monkeypatch.setattr(web, "PATIENT_SECONDS", 0.3)
+        monkeypatch.setattr(client, "PACE", Pace(0.3, 500))
+        monkeypatch.setattr(patience, "FOR_A_STRANGER", patience.FOR_A_BROKEN_SERVER)
 
         def write(file):
             file.write(HEAD + b"Content-Length: 1000\r\n\r\n")
@@ -246,13 +220,12 @@ def test_more_items_than_any_search_needs(make_item, write_items, find, monkeypa
 def test_documents_are_not_read_far_ahead_of_who_takes_them():
     asked = []
 
-    class Reader:
-        def read(self, location):
-            asked.append(location)
-            return location
+    def read(location):
+        asked.append(location)
+        return location
 
     locations = [f"https://example.com/{number}.json" for number in range(1000)]
-    documents_read = static._read_all(Reader(), locations)
+    documents_read = static._read_ahead(read, locations)
     assert next(documents_read) == locations[0]
     time.sleep(0.05)
     assert len(asked) <= static.MOST_AHEAD
@@ -322,3 +295,14 @@ def test_xml_nested_deeply_is_read_and_forgotten(tmp_path):
     path = tmp_path / "MTD_TL.xml"
     path.write_text("<a>" * 100_000 + "text" + "</a>" * 100_000, encoding="utf-8")
     assert xml_file.text_of(xml_file.read_xml(path), "a") == "text"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_or_a_device_is_not_waited_for(tmp_path, find):
+    os.mkfifo(tmp_path / "pipe.json")
+    refusal(find, str(tmp_path / "pipe.json"), "is a device or a pipe; give a file")
+    refusal(find, "/dev/zero", "is a device or a pipe; give a file")
+    links = [{"rel": "item", "href": href} for href in ("pipe.json", "/dev/zero")]
+    root = tmp_path / "catalog.json"
+    root.write_text(json.dumps({"type": "Catalog", "id": "c", "links": links}), encoding="utf-8")
+    refusal(find, str(root), "is a device or a pipe; give a file")

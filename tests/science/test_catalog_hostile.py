@@ -9,9 +9,9 @@ import pytest
 import shapely
 from fairweather.core.bridge.errors import CatalogError, FairweatherError
 from fairweather.core.bridge.profiles import find_profile
-from fairweather.core.science.catalog import api, documents, paging
+from fairweather.core.science.catalog import documents
 from fairweather.core.science.catalog.opening import open_source
-from fairweather.core.science.catalog.web import WebAnswer
+from fairweather.core.science.web.client import WebAnswer, WebClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,18 +66,16 @@ def end_of_search(find):
         first_content, content = (json.dumps(one).encode() for one in (first, answer))
 
         def fetch(_, location):
-            return (first_content if location == ADDRESS else content), location
+            return io.BytesIO(first_content if location == ADDRESS else content), location
 
         def open_(reader, location):
-            content, location = fetch(reader, location)
-            return io.BytesIO(content), location
+            return fetch(reader, location)
 
         def ask(_, request):
             return WebAnswer(content, request.address)
 
         with (
-            mock.patch.object(paging, "ask", ask),
-            mock.patch.object(api, "ask", ask),
+            mock.patch.object(WebClient, "ask", ask),
             mock.patch.object(documents.DocumentReader, "fetch", fetch),
             mock.patch.object(documents.DocumentReader, "open", open_),
             suppress(FairweatherError),

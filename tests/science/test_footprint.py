@@ -18,13 +18,23 @@ def star(count, west, east):
     return [[source.uniform(west, east), source.uniform(44, 46)] for _ in range(count)]
 
 
+# Each side crosses nearly all others.
+CROSSINGS = [[50 * math.cos(2.4 * step), 50 * math.sin(2.4 * step)] for step in range(49)]
 WINDING = [[((step * 120 + 180) % 360) - 180, 45 + step / 3000] for step in range(3000)]
 
 
 @pytest.mark.parametrize(
     "ring",
-    [star(90, 14, 16), star(3000, 14, 16), star(3000, -180, 180), star(3000, -720, 720), WINDING],
-    ids=range(5),
+    [
+        CROSSINGS,
+        star(48, 14, 16),
+        star(90, 14, 16),
+        star(3000, 14, 16),
+        star(3000, -180, 180),
+        star(3000, -720, 720),
+        WINDING,
+    ],
+    ids=range(7),
 )
 def test_a_ring_that_crosses_itself_is_read_at_once(ring):
     began = time.process_time()
@@ -83,3 +93,60 @@ def test_across_the_antimeridian_with_many_vertices():
 def test_what_is_none(geometry):
     with pytest.raises(ValueError, match=r"."):
         read_footprint(geometry)
+
+
+def square(number):
+    west = 10 + number * 1e-6
+    return [[west, 45], [west, 46], [11, 46], [west, 45]]
+
+
+MANY = range(100_000)
+LARGE = {
+    "polygons": {"type": "MultiPolygon", "coordinates": [[square(number)] for number in MANY]},
+    "holes": {"type": "Polygon", "coordinates": [square(number) for number in MANY]},
+    "points": {"type": "MultiPoint", "coordinates": [[10, 45], *([11, 46] for _ in MANY)] * 3},
+    "lines": {"type": "MultiLineString", "coordinates": [square(number) for number in MANY]},
+    "a ring": polygon([[10, 45], [10, 46], *([11, 46] for _ in range(500_000))]),
+    "a collection": {
+        "type": "GeometryCollection",
+        "geometries": [{"type": "Polygon", "coordinates": [square(number)]} for number in MANY],
+    },
+    "collections": {
+        "type": "GeometryCollection",
+        "geometries": [
+            *({"type": "GeometryCollection", "geometries": []} for _ in MANY),
+            {"type": "Polygon", "coordinates": [square(0)]},
+        ],
+    },
+    "over the antimeridian": {
+        "type": "MultiPolygon",
+        "coordinates": [[[[179, 45], [-179, 46], [178, 46], [179, 45]]] for _ in MANY],
+    },
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_of_one_with_too_many_parts_the_bounding_box_is_read(name):
+    began = time.process_time()
+    footprint = read_footprint(LARGE[name])
+    assert time.process_time() - began < 1
+    box = (-179, 45, 179, 46) if name.startswith("over") else (10, 45, 11, 46)
+    assert footprint.equals(shapely.box(*box))
+
+
+@pytest.mark.parametrize("place", [[10**400, 45], [1e300, 45], ["a", 45], [], None, [math.nan, 45]])
+def test_of_one_with_too_many_parts_the_places_are_checked(place):
+    with pytest.raises(ValueError, match=r"."):
+        read_footprint({"type": "MultiPoint", "coordinates": [[10, 45]] * 2000 + [place]})
+
+
+def test_a_thousand_islands_are_read_one_by_one():
+    islands = [
+        shapely.box(x / 10, y / 10, x / 10 + 0.05, y / 10 + 0.05)
+        for x in range(30)
+        for y in range(30)
+    ]
+    footprint = shapely.MultiPolygon(islands)
+    began = time.process_time()
+    assert read_footprint(shapely.geometry.mapping(footprint)).equals(footprint)
+    assert time.process_time() - began < 1

@@ -128,3 +128,11 @@ def test_a_failure_leaves_nothing_and_keeps_the_former(
         make(folder)
     assert (folder / "catalog.json").read_bytes() == former
     assert {path.name for path in tmp_path.iterdir()} == {"catalogue", "scratch"}
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 250, "a\0b"])
+def test_a_name_that_no_disk_takes_is_told(tmp_path, name):
+    request = SampleCatalogRequest(str(tmp_path / name), 12)
+    with pytest.raises(OutputError, match=r"name is .*; choose a"):
+        run_sample_catalog(request, RecordingReporter(), tmp_path / "job-1")
+    assert list(tmp_path.iterdir()) == []

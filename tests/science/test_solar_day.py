@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
-from fairweather.core.science.imagery.solar_day import solar_day
+from fairweather.core.science.solar_day import solar_day
 from hypothesis import given
 from hypothesis import strategies as st
 from odc.stac.model import _convert_to_solar_time

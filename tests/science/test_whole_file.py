@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fairweather.core.bridge.errors import NoScenesError, OutputError
+from fairweather.core.bridge.part_files import has_part, remove_parts
 from fairweather.core.science import whole_file as module
 from fairweather.core.science.whole_file import check_target, whole_file
 
@@ -163,3 +164,38 @@ def test_a_relative_target_stays_where_it_was_meant(folder, scratch, monkeypatch
         path.write_bytes(b"new")
         monkeypatch.chdir(tmp_path)
     assert (folder / "a.tif").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 250, ".", "..", "/", "", "a\0b", "a/" * 3000])
+def test_parts_of_any_name_are_removed(folder, scratch, monkeypatch, name):
+    monkeypatch.chdir(folder)
+    for target in (Path(name), folder / name):
+        remove_parts(target, scratch)
+        assert not has_part(target, scratch)
+    assert names(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a" * 300 + ".tif", "its name is too long; choose a shorter one"),
+        ("ž" * 120 + ".tif", "its name is too long; choose a shorter one"),
+        ("a/" * 3000 + "b.tif", "its name is too long; choose a shorter one"),
+        (".", "is a folder; give the name of a file"),
+        ("/", "is a folder; give the name of a file"),
+        ("", "is a folder; give the name of a file"),
+        ("a\0b.tif", "its name is none; choose another one"),
+    ],
+)
+def test_what_is_wrong_with_a_name_is_told(folder, scratch, monkeypatch, name, words):
+    monkeypatch.chdir(folder)
+    with pytest.raises(OutputError, match=words), whole_file(Path(name), scratch):
+        pytest.fail("the body must not run")
+    assert names(folder) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs Linux's files about processes")
+def test_a_folder_that_holds_no_files_is_not_called_full(scratch):
+    with pytest.raises(OutputError, match="choose another folder") as raised:
+        check_target(Path("/proc/self/a.tif"), scratch)
+    assert "full" not in str(raised.value)

@@ -1,8 +1,8 @@
 """``make soak``: every promise of docs/reliability.md tried many times, one scoreboard in JSON.
 
 ``python tests/soak/soak.py --row NAME`` runs one row alone, ``--share 0.01`` a hundredth of each.
-Each row runs in a process of its own, so that one that crashes or hangs costs only itself; the
-scoreboard is saved after each.
+Each row runs in a process of its own, so that one that crashes or hangs costs only itself; its line
+in the scoreboard is written anew as soon as it ends.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def run_row(name: str, share: float, seed: int, folder: Path) -> dict[str, objec
     """Run one row here; its line of the scoreboard."""
     row = importlib.import_module(f"soak_rows.{name}").ROW
     times = max(1, math.ceil(row.times * share))
-    line = {"row": name, "promise": row.promise, "times": times, "seed": seed}
+    line = {"row": name, "promise": row.promise, "times": times, "seed": seed, "commit": _commit()}
     began = time.monotonic()
     try:
         figures = row.run(Trial(times, random.Random(f"{seed} {name}"), folder))
@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
         print(f"== {name}", flush=True)
         lines.append(_in_its_own_process(name, options))
         print(json.dumps(lines[-1], ensure_ascii=False), flush=True)
-        _save(options, lines)
+        _save(options.scoreboard, lines)
     return 0 if all(line["kept"] for line in lines) else 1
 
 
@@ -120,19 +120,20 @@ def _commit() -> str | None:
     return said.stdout.strip() or None
 
 
-def _save(options: argparse.Namespace, lines: list[dict[str, object]]) -> None:
+def _save(scoreboard: Path, new: list[dict[str, object]]) -> None:
+    """Write the lines of these rows into the scoreboard; those of others stay as they are."""
+    old = json.loads(scoreboard.read_text(encoding="utf-8"))["rows"] if scoreboard.exists() else []
+    lines = {line["row"]: line for line in [*old, *new]}
     board = {
-        "commit": _commit(),
-        "share": options.share,
         "processors": os.cpu_count(),
         "python": platform.python_version(),
-        "seconds": round(sum(line["seconds"] for line in lines), 1),
-        "kept": sum(line["kept"] for line in lines),
-        "rows": lines,
+        "seconds": round(sum(line["seconds"] for line in lines.values()), 1),
+        "kept": sum(line["kept"] for line in lines.values()),
+        "rows": [lines[name] for name in sorted(lines)],
     }
-    options.scoreboard.parent.mkdir(parents=True, exist_ok=True)
+    scoreboard.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(board, indent=1, ensure_ascii=False)
-    options.scoreboard.write_text(text + "\n", encoding="utf-8")
+    scoreboard.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

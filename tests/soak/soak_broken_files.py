@@ -215,7 +215,7 @@ def _other_tags(content: bytes, source: random.Random) -> tuple[str, bytes]:
     order = "<" if content[:2] == b"II" else ">"
     is_big = content[2:4] in (b"+\0", b"\0+")
     number = f"{order}{'Q' if is_big else 'I'}"
-    entries, ends = _directories(content, order, is_big)
+    entries, ends = directories(content, order, is_big)
     words = []
     for _ in range(source.choice((1, 1, 1, 2, 4))):
         kind = source.randrange(9)
@@ -251,7 +251,7 @@ def _other_tags(content: bytes, source: random.Random) -> tuple[str, bytes]:
     return ", ".join(words), bytes(changed)
 
 
-def _directories(content: bytes, order: str, is_big: bool) -> tuple[list[int], list[int]]:
+def directories(content: bytes, order: str, is_big: bool) -> tuple[list[int], list[int]]:
     """Where each entry lies, and where each directory says what comes next."""
     number, count_format, size = ("Q", "Q", 20) if is_big else ("I", "H", 12)
     entries, ends = [], []

@@ -179,12 +179,18 @@ def _change_one(value: Any, source: random.Random) -> None:
         holder[source.choice(TEXTS)] = holder.pop(key)
     elif kind == 2:
         other, other_key = source.choice(found)
-        holder[key] = copy.deepcopy(other[other_key]) if _is_small(other[other_key]) else None
+        holder[key] = _copied(other[other_key])
     elif kind == 3 and isinstance(holder[key], list):
         holder[key] = holder[key] * source.choice((2, 100))
     else:
         holder[key] = odd_value(source)
 
 
-def _is_small(value: Any) -> bool:
-    return len(places([value])) < 2000
+def _copied(value: Any) -> Any:
+    """A copy; None of what is too large or too deep."""
+    if len(places([value])) >= 2000:
+        return None
+    try:
+        return copy.deepcopy(value)
+    except RecursionError:
+        return None

@@ -91,7 +91,8 @@ class Asked:
     ``area`` is a polygon in ``area_crs``; in another CRS its vertices are transformed, and of an
     extent the rectangle around its transformed sides is the area.
     ``masked`` are classes, or bits, or None where nothing is masked. ``align`` is the corner and
-    the size of another raster's pixels.
+    the size of another raster's pixels. ``lost`` are scenes whose days count as never seen, though
+    they have their say in where the pixels lie.
     """
 
     bands: tuple[Band, ...]
@@ -105,6 +106,7 @@ class Asked:
     crs: str = ""
     align: tuple[str, float, float, float, float] | None = None
     clip: bool = True
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +140,7 @@ def compose(scenes: Sequence[Scene], asked: Asked) -> Composite:
         polygon = _in_crs(asked.area, asked.area_crs, grid.crs, is_densified=False)
         inside = shapely.contains_xy(polygon, *grid.centres())
     sources = list(dict.fromkeys(name for band in asked.bands for name in band.sources))
-    days = _days(ordered, grid)
+    days = [day for day in _days(ordered, grid) if not asked.lost & {one.id for one in day}]
     clear = [_clear(day, grid, asked) & inside for day in days]
     cubes, numbers = {}, {}
     for name in sources:

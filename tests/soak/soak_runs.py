@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +23,8 @@ from fairweather.core.bridge.request import (
 )
 from fairweather.core.bridge.series_recipe import SeriesRecipe
 from soak_compare import check_band, check_count
-from soak_oracle import Asked, Band, compose, ratio, transformed
-from soak_sample import Wanted, wanted_scenes
+from soak_oracle import Asked, Band, Scene, compose, ratio, transformed
+from soak_sample import MASK, Wanted, wanted_scenes
 from soak_series_oracle import observe, regular
 
 COLLECTION = "fairweather-sample"
@@ -47,12 +49,20 @@ INDICES = {
 
 @dataclass(frozen=True)
 class Run:
-    """A request, and the oracle's words for it."""
+    """A request, and the oracle's words for it; files of the scenes ``lost`` cannot be read."""
 
     request: CompositeRequest | TimeSeriesRequest
     wanted: Wanted
     bands: tuple[Band, ...]
     asked: Asked | None = None
+    lost: frozenset[str] = frozenset()
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The names of the files that are read of each scene."""
+        sources = tuple(dict.fromkeys(name for band in self.bands for name in band.sources))
+        is_masked = self.asked is None or self.asked.masked is not None
+        return (*sources, MASK) if is_masked else sources
 
 
 def make_run(random: Random, catalog: str, folder: Path) -> Run:
@@ -127,11 +137,13 @@ def _check_composite(run: Run, sample: Path) -> int:
     request = run.request
     sources = tuple(dict.fromkeys(name for band in run.bands for name in band.sources))
     pixel = request.resolution if not request.crs else None
-    expected = compose(wanted_scenes(sample, run.wanted, sources, pixel), run.asked)
+    scenes = wanted_scenes(sample, run.wanted, sources, pixel)
+    expected = compose(scenes, dataclasses.replace(run.asked, lost=run.lost))
     with rasterio.open(request.output) as dataset:
         assert dataset.shape == expected.grid.shape, f"{dataset.shape}, not {expected.grid.shape}"
         found = dict(zip(dataset.descriptions, dataset.read(), strict=True))
-        assert "FAIRWEATHER_SKIPPED" not in dataset.tags()
+        skipped = json.loads(dataset.tags().get("FAIRWEATHER_SKIPPED", "[]"))
+    assert {one["item"] for one in skipped} <= run.lost, f"{skipped} were skipped"
     for name, values in expected.values.items():
         check_band(found[name], name, values, expected, request.dtype)
     if request.count_band:
@@ -173,6 +185,7 @@ def _site(random: Random, crs: str) -> shapely.Geometry:
 def _check_series(run: Run, sample: Path) -> int:
     request, (band,) = run.request, run.bands
     scenes = wanted_scenes(sample, run.wanted, band.sources, None)
+    lost = {_time(scene) for scene in scenes if scene.id in run.lost}
     observations, series = (_rows(path) for path in (request.observations, request.series))
     compared = 0
     for site in request.sites:
@@ -183,9 +196,10 @@ def _check_series(run: Run, sample: Path) -> int:
         )  # fmt: skip
         found = {row["time"]: row for row in own}
         for time, one in expected.items():
-            assert time in found or not one.clear_pixels, f"{site.name} has no row of {time}"
+            is_needed = one.clear_pixels and time not in lost
+            assert time in found or not is_needed, f"{site.name} has no row of {time}"
         for time, row in found.items():
-            one = expected.get(time)
+            one = None if time in lost else expected.get(time)
             told = (_number(row["value"]), int(row["clear_pixels"]))
             wanted = (one.value, one.clear_pixels) if one else (np.nan, 0)
             assert np.allclose(told, wanted, rtol=0, atol=1e-9, equal_nan=True), (
@@ -193,6 +207,10 @@ def _check_series(run: Run, sample: Path) -> int:
             )
         compared += len(own) + _check_regular(site, own, series, request.recipe.step)
     return compared
+
+
+def _time(scene: Scene) -> str:
+    return scene.moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _check_regular(site: Site, observed: list[Any], series: list[Any], step: int) -> int:

@@ -14,7 +14,7 @@ from typing import Callable, List, Optional, Tuple
 from ..clean_environment import clean_environment
 from ..errors import EnvironmentNotReadyError
 from ..folder_size import folder_size
-from ..home import environments_folder
+from ..home import environments_folder, make_home_folder
 from .command import CommandRunner
 from .failures import NO_DISK_SPACE
 from .installer import Installer
@@ -116,6 +116,7 @@ def create_environment(
     home = environments_folder()
     _check_disk_space(home, lock.size)
     try:
+        make_home_folder(home)
         with one_at_a_time(
             home,
             lambda: progress(0.0, "Another QGIS is at work on the environment; waiting for it"),

@@ -7,7 +7,7 @@ only; to any other host, also one that a server redirects to, go no more than th
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlsplit
@@ -16,15 +16,20 @@ from ...bridge.credentials import Credentials, Headers, Login, StorageKeys, Toke
 from ...bridge.errors import AccessError
 from ...bridge.profiles import CollectionProfile, Signing, Storage, find_profile
 from ...bridge.request import SceneSearch
+from ..web.addresses import WEB_SCHEMES
+from ..web.hosts import is_private_line, origin, read_address
+from ..web.private_addresses import PrivateAddresses
+from ..web.routes import Route
 from .container_tokens import ContainerTokens
-from .hosts import is_private_line, origin
 from .oauth import fetch_token
-from .private_addresses import PrivateAddresses
 from .storage import CloudStorage
-from .tokens import KeptToken
+from .tokens import KeptToken, TokenRoute
 
-WEB_SCHEMES = frozenset({"http", "https"})
 STORAGE_SCHEMES = frozenset({"s3", "gs"})
+NO_PRIVATE_PLACES = (
+    ", where no catalogue from elsewhere may lead; if you trust it, give a local copy of its items "
+    "as CATALOG"
+)
 
 
 @dataclass(frozen=True)
@@ -39,24 +44,6 @@ class AccessRules:
     storage: Storage | None = None
     key_hosts: tuple[str, ...] = ()
     private_addresses: PrivateAddresses = field(default_factory=PrivateAddresses)
-
-
-@dataclass(frozen=True)
-class Route:
-    """How a file is asked for: an https address, the headers that let in, the token in use.
-
-    ``region`` is the storage's; ``is_keyed`` where the user's own keys are in it.
-    """
-
-    address: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    token: KeptToken | None = None
-    token_text: str = field(default="", repr=False)
-    region: str = ""
-    is_keyed: bool = False
-
-    def __repr__(self) -> str:
-        return "Route()"
 
 
 class Access:
@@ -77,7 +64,7 @@ class Access:
             if isinstance(credentials, TokenGrant)
             else None
         )
-        self.storage = CloudStorage(
+        self._storage = CloudStorage(
             self.rules.storage, _storage_keys(credentials) if is_for_storage else None
         )
         self._has_storage_keys = is_for_storage
@@ -99,39 +86,15 @@ class Access:
                 "catalogue whose files are at https, s3 or gs addresses."
             )
         self._check_keys(href)
-        region = self.storage.region(href)
-        address = self.storage.address(href, region)
-        headers = self.storage.headers(href, address, region)
-        return Route(address, headers, region=region, is_keyed=bool(headers))
+        return self._storage.route(href)
 
-    @property
-    def has_catalog_keys(self) -> bool:
-        """Whether there is anything to add to requests for the catalogue."""
-        return self._web is not None
-
-    def catalog_headers(self, address: str) -> dict[str, str]:
-        """What a request for the catalogue's document at ``address`` needs.
+    def catalog_route(self, address: str) -> Route:
+        """How to ask for the catalogue's document at ``address``.
 
         Raises:
             AccessError: see ``route``.
         """
-        if self._web is None or origin(address) != (origin(self.rules.catalog) or ""):
-            return {}
-        return self._web_headers(address)
-
-    def renewed(self, headers: Mapping[str, str | bytes]) -> bool:
-        """Whether there is a newer token than that of a refused request's ``headers``.
-
-        Raises:
-            AccessError: see ``route``.
-        """
-        sent = str(headers.get("Authorization", ""))
-        return self._token is not None and self._token.refused(sent.removeprefix("Bearer "))
-
-    def accepted(self, headers: Mapping[str, str | bytes]) -> None:
-        """A request with these ``headers`` was let in."""
-        if self._token is not None:
-            self._token.accepted(str(headers.get("Authorization", "")).removeprefix("Bearer "))
+        return self._keyed_route(address) if self._is_catalogs(address) else Route(address)
 
     def check(self, hrefs: Iterable[str], on_cluster: bool) -> None:
         """Check that the files can be read at all, before any is.
@@ -152,15 +115,21 @@ class Access:
             self._check_keys(href)
 
     def _needs_keys(self, href: str) -> bool:
-        return self.storage.takes_keys(href) or urlsplit(href).netloc.lower() in self._key_hosts
+        parts = read_address(href)
+        is_keyed = parts is not None and parts.authority in self._key_hosts
+        return is_keyed or self._storage.takes_keys(href)
 
     def _gets_keys(self, href: str) -> bool:
         """Whether the user's keys are sent with it: needed, or it lies where the catalogue does."""
-        is_catalog = bool(self.rules.catalog) and origin(href) == origin(self.rules.catalog)
-        return self._needs_keys(href) or (is_catalog and self._web is not None)
+        return self._needs_keys(href) or self._is_catalogs(href)
+
+    def _is_catalogs(self, address: str) -> bool:
+        """Whether there are keys of the catalogue, and the address lies where it does."""
+        place = origin(address)
+        return self._web is not None and place is not None and place == origin(self.rules.catalog)
 
     def _check_keys(self, href: str) -> None:
-        is_stored = self.storage.takes_keys(href)
+        is_stored = self._storage.takes_keys(href)
         has_keys = self._has_storage_keys if is_stored else self._web is not None
         if self._needs_keys(href) and not has_keys:
             parts = urlsplit(href)
@@ -179,27 +148,27 @@ class Access:
         if token is not None:
             text = token.text()
             address = f"{href}{'&' if '?' in href else '?'}{text}"
-            return Route(address, token=token, token_text=text)
+            return TokenRoute(address, token=token, text=text)
         self._check_keys(href)
-        if self._web is None or not self._gets_keys(href):
-            return Route(href)
-        headers = self._web_headers(href)
-        text = headers.get("Authorization", "").removeprefix("Bearer ") if self._token else ""
-        return Route(href, headers, self._token, text, is_keyed=True)
+        return self._keyed_route(href) if self._gets_keys(href) else Route(href)
 
-    def _web_headers(self, address: str) -> dict[str, str]:
-        parts = urlsplit(address)
-        if not is_private_line(parts):
+    def _keyed_route(self, address: str) -> Route:
+        if not is_private_line(address):
+            parts = urlsplit(address)
             raise AccessError(
                 f"AUTH is not sent to {parts.scheme}://{parts.netloc}, where everybody could "
                 "listen; give an https address, or leave AUTH empty."
             )
         if self._token is not None:
-            return {"Authorization": f"Bearer {self._token.text()}"}
+            text = self._token.text()
+            headers = {"Authorization": f"Bearer {text}"}
+            return TokenRoute(address, headers, is_keyed=True, token=self._token, text=text)
         if isinstance(self._web, Login):
             pair = f"{self._web.name}:{self._web.password}".encode()
-            return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-        return dict(self._web.values) if isinstance(self._web, Headers) else {}
+            basic = f"Basic {base64.b64encode(pair).decode()}"
+            return Route(address, {"Authorization": basic}, is_keyed=True)
+        values = dict(self._web.values) if isinstance(self._web, Headers) else {}
+        return Route(address, values, is_keyed=True)
 
 
 def open_access(search: SceneSearch, credentials: Credentials | None) -> Access:
@@ -230,7 +199,7 @@ def _private_addresses(
     source = origin(search.scenes.strip()) or origin(catalog)
     endpoint = profile.storage.endpoint if profile.storage else ""
     own_hosts = {host.lower() for host in (*profile.key_hosts, urlsplit(endpoint).netloc) if host}
-    return PrivateAddresses(source[1] if source else "", frozenset(own_hosts))
+    return PrivateAddresses(source[1] if source else "", frozenset(own_hosts), NO_PRIVATE_PLACES)
 
 
 def _storage_keys(credentials: Credentials | None) -> StorageKeys | None:

@@ -10,13 +10,13 @@ import re
 import threading
 from datetime import datetime, timezone
 from functools import partial
-from urllib.parse import urlsplit
 
 from ...bridge.errors import AccessError
 from ...bridge.profiles import Signing
-from ..catalog.json_text import parse_json
-from ..catalog.web import WebError, WebRequest, ask, open_session
-from .hosts import is_private_line
+from ..web.client import WebClient, WebRequest
+from ..web.errors import WebError
+from ..web.hosts import is_private_line, read_address
+from ..web.json_text import parse_json
 from .tokens import KeptToken, Token
 
 # What is taken for a token's time where this computer's clock cannot be right.
@@ -34,17 +34,16 @@ class ContainerTokens:
         self._signing = signing
         self._tokens: dict[tuple[str, str], KeptToken] = {}
         self._lock = threading.Lock()
-        self._session = open_session()
+        self._client = WebClient()
 
     def find(self, address: str) -> KeptToken | None:
         """The token for the file at ``address``; None where it belongs to another host."""
-        parts = urlsplit(address)
-        host = parts.netloc.lower()
-        ending = self._signing.host.lower()
-        account = host[: -len(ending)]
-        container = parts.path.lstrip("/").partition("/")[0]
-        if not (host.endswith(ending) and is_private_line(parts)):
+        parts = read_address(address)
+        host, ending = (parts and parts.authority) or "", self._signing.host.lower()
+        if parts is None or not host.endswith(ending) or not is_private_line(address):
             return None
+        account = host[: -len(ending)]
+        container = (parts.path or "").lstrip("/").partition("/")[0]
         if not (_NAME.fullmatch(account) and _NAME.fullmatch(container)):
             return None
         with self._lock:
@@ -57,7 +56,7 @@ class ContainerTokens:
         address = self._signing.address.replace("{account}", account)
         address = address.replace("{container}", container)
         try:
-            content = parse_json(ask(self._session, WebRequest(address)).content)
+            content = parse_json(self._client.ask(WebRequest(address)).content)
             text, end = str(content["token"]), _moment(str(content["msft:expiry"]))
         except WebError as error:
             reason = f"error {error.status}" if error.status else error.reason

@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-from urllib3.exceptions import HTTPError
-
 from ...bridge.credentials import TokenGrant
 from ...bridge.errors import AccessError
-from ..catalog.json_text import parse_json
-from ..catalog.web import TIMEOUT, open_session, reason_in_words
-from .hosts import is_private_line
+from ..web.client import WebClient
+from ..web.errors import WebError
+from ..web.hosts import is_private_line
+from ..web.json_text import parse_json
 from .tokens import Token
 
 # RFC 6749, 5.1: where the answer tells no time, it is told elsewhere.
 USUAL_SECONDS = 300.0
 MOST_BYTES = 1 << 20
+OK = 200
 # RFC 6749, 5.2.
 ERRORS = {
     "invalid_client": "the client's id or secret is wrong",
@@ -35,29 +34,23 @@ def fetch_token(grant: TokenGrant) -> Token:
     Raises:
         AccessError: there is none to be had; the sentence repeats no secret.
     """
-    if not is_private_line(urlsplit(grant.token_address)):
+    if not is_private_line(grant.token_address):
         raise AccessError(
             "AUTH: the token address of the OAuth2 configuration is not https, so everybody could "
             "listen; give one that is."
         )
     host = urlsplit(grant.token_address).netloc
+    client = WebClient()
     try:
-        with open_session() as session:
-            answer = session.post(
-                grant.token_address,
-                data=_form(grant),
-                timeout=TIMEOUT,
-                # What is sent is secret: it goes nowhere else.
-                allow_redirects=False,
-                stream=True,
-            )
-            content = parse_json(answer.raw.read(MOST_BYTES, decode_content=True))
-            status = answer.status_code
-    except (requests.RequestException, HTTPError) as error:
-        raise _no_token(host, reason_in_words(error)) from None
+        status, text = client.post_form(grant.token_address, _form(grant), MOST_BYTES)
+        content = parse_json(text)
+    except WebError as error:
+        raise _no_token(host, error.reason) from None
     except ValueError:
         raise _no_token(host, "its answer holds none") from None
-    if not isinstance(content, dict) or status != requests.codes.ok:
+    finally:
+        client.close()
+    if not isinstance(content, dict) or status != OK:
         raise _no_token(host, _reason(content, status))
     return _read_token(content, host)
 

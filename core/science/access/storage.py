@@ -7,12 +7,12 @@ profile says, until a server names another one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
-
-import requests
 
 from ...bridge.credentials import StorageKeys
 from ...bridge.profiles import Storage
+from ..web.routes import Route
 
 S3_ENDPOINT = "https://s3.{region}.amazonaws.com"
 FIRST_REGION = "us-east-1"
@@ -29,6 +29,15 @@ class CloudStorage:
         self._storage = storage
         self._keys = keys
         self._regions: dict[str, str] = {}
+
+    def route(self, href: str) -> StorageRoute:
+        """How to ask for ``s3://bucket/key`` or ``gs://bucket/key``."""
+        region = self.region(href)
+        address = self.address(href, region)
+        headers = self.headers(href, address, region)
+        return StorageRoute(
+            address, headers, is_keyed=bool(headers), storage=self, href=href, region=region
+        )
 
     def takes_keys(self, href: str) -> bool:
         """Whether the file's bucket is one that is read with keys."""
@@ -55,6 +64,7 @@ class CloudStorage:
             return {}
         payer = {"x-amz-request-payer": "requester"} if self._storage.requester_pays else {}
         # Imported here: without keys it is not needed.
+        import requests  # noqa: PLC0415
         from requests_aws4auth import AWS4Auth  # noqa: PLC0415
 
         prepared = requests.Request("GET", address, headers=payer).prepare()
@@ -78,3 +88,16 @@ class CloudStorage:
         if learned or self._storage is None or not self.takes_keys(href):
             return learned or FIRST_REGION
         return self._storage.region or (self._keys.region if self._keys else "") or FIRST_REGION
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class StorageRoute(Route):
+    """To a file in cloud storage, in the ``region`` where its bucket is thought to be."""
+
+    storage: CloudStorage
+    href: str
+    region: str
+
+    def is_outdated(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Whether the answer says that the bucket is in another region."""
+        return self.storage.is_elsewhere(self.href, self.region, status, headers)

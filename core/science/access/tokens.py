@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from ...bridge.errors import AccessError
+from ..web.errors import REFUSED
+from ..web.routes import Route
 
 # A token is renewed when a part of its time is left, but not earlier than it makes sense.
 SHARE_LEFT = 0.2
@@ -85,3 +87,23 @@ class KeptToken:
         self._text = token.text
         self._renewal = end - min(MOST_SECONDS_LEFT, SHARE_LEFT * token.seconds)
         self._end = end
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class TokenRoute(Route):
+    """With the ``text`` of a token that ends."""
+
+    token: KeptToken
+    text: str
+
+    def accepted(self) -> None:
+        """A server let the token in."""
+        self.token.accepted(self.text)
+
+    def is_outdated(self, status: int, headers: Mapping[str, str]) -> bool:  # noqa: ARG002
+        """Whether the token was refused, and there is a newer one now.
+
+        Raises:
+            AccessError: there is none to be had.
+        """
+        return status in REFUSED and self.token.refused(self.text)

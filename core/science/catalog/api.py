@@ -15,12 +15,14 @@ from pystac_client.item_search import ItemSearch
 
 from ...bridge.errors import AccessError, CatalogError, FairweatherError
 from ...bridge.scene_filter import Comparison
+from ..access.keyed_requests import catalog_client
+from ..web.client import WebRequest
+from ..web.errors import WebError
+from ..web.json_text import parse_json
 from .api_language import cql2_filter, cql2_text, query
-from .documents import Document, refusal
+from .documents import Document, failure
 from .hrefs import resolve_link
-from .json_text import parse_json
 from .paging import read_pages
-from .web import REFUSED, WebError, WebRequest, ask, open_session
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -72,7 +74,7 @@ class StacApi:
         self.location = landing_page.location
         self._landing_page = landing_page
         self._conformance = [str(uri) for uri in landing_page.content.get("conformsTo") or ()]
-        self._session = open_session(access)
+        self._client = catalog_client(access)
 
     @property
     def understands_comparisons(self) -> bool:
@@ -88,7 +90,7 @@ class StacApi:
         """
         try:
             request = self._search(question, items_per_page)
-            for page in read_pages(self._session, request, "features"):
+            for page in read_pages(self._client, request, "features"):
                 yield Page(page["features"], _number_matched(page))
         except (WebError, ValueError) as error:
             raise self._error(error) from error
@@ -109,7 +111,7 @@ class StacApi:
         """
         address = f"{self._collections_location}/{quote(name, safe='')}"
         try:
-            content = parse_json(ask(self._session, WebRequest(address)).content)
+            content = parse_json(self._client.ask(WebRequest(address)).content)
         except (WebError, ValueError) as error:
             if getattr(error, "status", None) in (400, 404):
                 return None
@@ -121,7 +123,7 @@ class StacApi:
         names: set[str] = set()
         request = WebRequest(self._collections_location)
         with suppress(WebError, CatalogError, ValueError, KeyError, TypeError):
-            for page in read_pages(self._session, request, "collections"):
+            for page in read_pages(self._client, request, "collections"):
                 names.update(str(collection["id"]) for collection in page["collections"])
         return sorted(names)
 
@@ -212,22 +214,13 @@ class StacApi:
                 f"The catalogue {self.location} answers the search with something that is not "
                 "STAC; check that CATALOG is the address of a STAC API."
             )
-        if error.status is None:
-            return CatalogError(
-                f"The catalogue {self.location} does not answer ({error.reason}); "
-                "check the address and the network connection."
-            )
-        if error.status in REFUSED:
-            return refusal(self.location, error.status)
         if error.status in REJECTED:
             return QuestionRejectedError(
                 f"The catalogue {self.location} rejects the search (error {error.status}: "
                 f"{error.reason}); simplify FILTER or the area of interest."
             )
-        return CatalogError(
-            f"The catalogue {self.location} answers the search with error {error.status}; "
-            "try again later, or use another CATALOG."
-        )
+        answer = f"the search with error {error.status}; try again later, or use another CATALOG"
+        return failure(self.location, error, answer)
 
 
 def _place(geometry: BaseGeometry, method: str) -> dict[str, Any]:

@@ -7,13 +7,15 @@ from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ..footprint import read_footprint
-from .json_text import is_too_deep
+from ..web.json_text import is_too_deep
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 # Of an id; the longest real ones have a hundred. All ids are kept while a search lasts.
 MOST_CHARACTERS = 1000
+# The most real ones are hundreds; each may become a long address.
+MOST_HREFS = 10_000
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ def read_candidate(item: Any, document: str) -> Candidate:
             raise ValueError(f"its id is longer than {MOST_CHARACTERS:,} characters")
         if not isinstance(item.get("collection") or "", str):
             raise ValueError("its collection is no text")
+        if len(item["assets"]) + len(item.get("links") or ()) > MOST_HREFS:
+            raise ValueError(f"it has more than {MOST_HREFS:,} assets and links")
         if any(not isinstance(asset["href"], str) for asset in item["assets"].values()):
             raise ValueError("an asset has no address")
         if any(not isinstance(link, dict) for link in item.get("links") or ()):

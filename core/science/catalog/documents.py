@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
-from ...bridge.errors import AccessError, CatalogError
-from ...bridge.home import jobs_folder
-from .hrefs import is_remote
-from .json_text import parse_json
+from ...bridge.errors import AccessError, CatalogError, FairweatherError
+from ...bridge.home import jobs_folder, make_home_folder
+from ..web.addresses import is_remote
+from ..web.errors import REFUSED, ForbiddenPlaceError, WebError
+from ..web.json_text import MOST_VALUES, TooManyValuesError, parse_json
 
 if TYPE_CHECKING:
-    import requests
-
     from ..access.access import Access
+    from ..web.client import WebClient
 
 PARALLEL_REQUESTS = 16
 # The largest real ones are catalogues of 100,000 links. A file of items may be larger: its items
 # are read one by one.
 MOST_DOCUMENT_BYTES = 64 * 2**20
 MOST_FILE_BYTES = 2 * 2**30
-BYTES_IN_MEMORY = 4 * 2**20
+# What waits to be parsed is longer only on the disk.
+BYTES_IN_MEMORY = 2**18
 # What is sometimes given instead of a STAC document, by its first characters.
 OTHER_KINDS = {
     b"<?xml": "XML",
@@ -55,18 +57,18 @@ class Document:
 
 
 class DocumentReader:
-    """Reads documents; over http with one session, from any number of threads."""
+    """Reads documents; over http with one client, from any number of threads."""
 
     def __init__(self, access: Access | None = None) -> None:
         """``access`` has the keys of a catalogue that wants some."""
         self.access = access
 
     @cached_property
-    def _session(self) -> requests.Session:
-        # Imported here: a local catalogue is read without the 0.1 s that requests costs.
-        from .web import open_session  # noqa: PLC0415
+    def _client(self) -> WebClient:
+        # Imported here: a local catalogue is read without the 0.1 s that it costs.
+        from ..access.keyed_requests import catalog_client  # noqa: PLC0415
 
-        return open_session(self.access)
+        return catalog_client(self.access, PARALLEL_REQUESTS)
 
     def read(self, location: str) -> Document:
         """The document at ``location``.
@@ -74,17 +76,15 @@ class DocumentReader:
         Raises:
             CatalogError: it cannot be read, is no JSON, or is JSON but no STAC.
         """
-        return parse_document(*self.fetch(location))
+        return read_document(*self.fetch(location))
 
-    def fetch(self, location: str) -> tuple[bytes, str]:
+    def fetch(self, location: str) -> tuple[IO[bytes], str]:
         """What is at ``location``, unread, and where it was found in the end.
 
         Raises:
             CatalogError: it cannot be read, or is larger than any document.
         """
-        with _file_for(location) as file:
-            found_at = self._get(location, file, MOST_DOCUMENT_BYTES)
-            return read_document(file, location), found_at
+        return self._open(location, MOST_DOCUMENT_BYTES)
 
     def open(self, location: str) -> tuple[IO[bytes], str]:
         """What is at ``location``, as a file that is read again and again, and where it was found.
@@ -92,9 +92,12 @@ class DocumentReader:
         Raises:
             CatalogError: it cannot be read.
         """
+        return self._open(location, MOST_FILE_BYTES)
+
+    def _open(self, location: str, most_bytes: int) -> tuple[IO[bytes], str]:
         file = _file_for(location)
         try:
-            return file, self._get(location, file, MOST_FILE_BYTES)
+            return file, self._get(location, file, most_bytes)
         except BaseException:
             file.close()
             raise
@@ -103,38 +106,35 @@ class DocumentReader:
         """Fill ``file`` with what a remote ``location`` sends; where it was found in the end."""
         if not is_remote(location):
             return location
-        from .web import REFUSED, WebError, WebRequest, ask_into  # noqa: PLC0415
+        from ..web.client import WebRequest  # noqa: PLC0415
 
         try:
-            found_at = ask_into(self._session, WebRequest(location), file, most_bytes)
+            found_at = self._client.ask_into(WebRequest(location), file, most_bytes)
         except WebError as error:
-            if error.status is None:
-                raise CatalogError(
-                    f"The catalogue {location} does not answer ({error.reason}); "
-                    "check the address and the network connection."
-                ) from error
-            if error.status in REFUSED:
-                raise refusal(location, error.status) from error
-            raise CatalogError(
-                f"The catalogue {location} answers with error {error.status}; "
-                "check the address, or try again later."
-            ) from error
+            answer = f"with error {error.status}; check the address, or try again later"
+            raise failure(location, error, answer) from error
         file.seek(0)
         return found_at
 
 
-def read_document(file: IO[bytes], location: str) -> bytes:
-    """The whole of ``file``, from its beginning.
+def read_document(file: IO[bytes], location: str) -> Document:
+    """The document in ``file``, from its beginning; the file is closed.
 
     Raises:
-        CatalogError: it cannot be read, or is larger than any document of a catalogue.
+        CatalogError: it cannot be read, is larger than any document of a catalogue, or is no STAC.
     """
+    with file:
+        return parse_document(_content(file, location), location)
+
+
+def _content(file: IO[bytes], location: str) -> bytes:
     try:
+        size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        content = file.read(MOST_DOCUMENT_BYTES + 1)
+        content = file.read(size) if size <= MOST_DOCUMENT_BYTES else b""
     except OSError as error:
         raise _unreadable(location, error) from error
-    if len(content) > MOST_DOCUMENT_BYTES:
+    if size > MOST_DOCUMENT_BYTES:
         raise CatalogError(
             f"The catalogue {location} is larger than {MOST_DOCUMENT_BYTES >> 20} MB, as no STAC "
             "document is but a list of items; give the address of a STAC API or catalogue."
@@ -149,13 +149,16 @@ def _file_for(location: str) -> IO[bytes]:
         CatalogError: it cannot be opened.
     """
     if is_remote(location):
-        jobs_folder().mkdir(parents=True, exist_ok=True)
+        make_home_folder(jobs_folder())
         # Small enough, it never is on the disk; larger, it has no name there.
         return SpooledTemporaryFile(BYTES_IN_MEMORY, dir=str(jobs_folder()))
     path = Path(location)
     if path.is_dir():
         raise CatalogError(f"The catalogue {path} is a folder; give the JSON file in it.")
     try:
+        # To open a pipe is to wait for whoever writes into it.
+        if path.exists() and not path.is_file():
+            raise CatalogError(f"The catalogue {path} is a device or a pipe; give a file.")
         return path.open("rb")
     except FileNotFoundError as error:
         raise CatalogError(f"The catalogue {path} does not exist; check the path.") from error
@@ -169,12 +172,24 @@ def _unreadable(location: str, error: OSError) -> CatalogError:
     )
 
 
-def refusal(location: str, status: int) -> AccessError:
-    """The error of a catalogue that does not let us in."""
-    return AccessError(
-        f"The catalogue {location} refuses access (error {status}); choose a configuration with "
-        "its keys as AUTH, or check the one chosen."
-    )
+def failure(location: str, error: WebError, answer: str) -> FairweatherError:
+    """The error of a catalogue that does not answer, or does not let us in.
+
+    ``answer`` says how it answers where it does, and what to do about that.
+    """
+    if isinstance(error, ForbiddenPlaceError):
+        return CatalogError(f"{error.address} cannot be read, as {error.reason}.")
+    if error.status is None:
+        return CatalogError(
+            f"The catalogue {location} does not answer ({error.reason}); "
+            "check the address and the network connection."
+        )
+    if error.status in REFUSED:
+        return AccessError(
+            f"The catalogue {location} refuses access (error {error.status}); choose a "
+            "configuration with its keys as AUTH, or check the one chosen."
+        )
+    return CatalogError(f"The catalogue {location} answers {answer}.")
 
 
 def parse_document(text: bytes, location: str) -> Document:
@@ -185,6 +200,11 @@ def parse_document(text: bytes, location: str) -> Document:
     """
     try:
         content = parse_json(text)
+    except TooManyValuesError as error:
+        raise CatalogError(
+            f"The catalogue {location} holds more than {MOST_VALUES:,} values, as no STAC document "
+            "does; give the address of a STAC API or catalogue."
+        ) from error
     except ValueError as error:
         kinds = (kind for start, kind in OTHER_KINDS.items() if text.lstrip().startswith(start))
         kind = next(kinds, "no JSON")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pystac
 
 from ...bridge.errors import CatalogError
+from ..scene_tile import scene_tile
 from ..words import count_of
 from .candidates import Candidate, read_candidate
 from .found import DroppedScenes, FoundScene, FoundScenes
 from .hrefs import resolve_hrefs
 from .item_store import ItemStore, StoredItems, to_item
-from .scene_tile import scene_tile
 from .source import MOST_ENTRIES, RawItem, SearchedSource
 from .twins import newest_of_twins
 

@@ -17,10 +17,12 @@ import shapely
 from ...bridge.errors import CatalogError
 from .candidates import scene_moment
 from .checks import Conditions, Period
+from .parquet_pages import MAGIC, rows_at_once
 from .source import RawItem, SearchedSource
 
-MAGIC = b"PAR1"
 ROWS_AT_ONCE = 100
+# Of so many rows, fewer if need be. Published ones take a few megabytes.
+MOST_BYTES_AT_ONCE = 128 * 2**20
 NEEDED_COLUMNS = frozenset({"id", "geometry", "assets"})
 TOP_LEVEL = frozenset(
     {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets"}
@@ -37,7 +39,7 @@ def is_parquet(file: IO[bytes]) -> bool:
 
 
 class GeoParquetSource(SearchedSource):
-    """The items of one file, read a hundred rows at once."""
+    """The items of one file, a hundred rows at once at most."""
 
     def __init__(self, file: IO[bytes], location: str) -> None:
         super().__init__(location, location)
@@ -72,6 +74,8 @@ class GeoParquetSource(SearchedSource):
 
     def _batches(self, conditions: Conditions | None) -> Iterator[list[RawItem]]:
         for table in _open(self._file, self.location):
+            if table.nbytes > MOST_BYTES_AT_ONCE:
+                raise _too_large(self.location)
             names = table.schema.names
             missing = sorted(NEEDED_COLUMNS - set(names))
             if missing:
@@ -91,7 +95,7 @@ class GeoParquetSource(SearchedSource):
 
 
 def _open(file: IO[bytes], location: str) -> Any:
-    """The tables of the file, ``ROWS_AT_ONCE`` rows each."""
+    """The tables of the file, ``ROWS_AT_ONCE`` rows each, or fewer if those would be too large."""
     try:
         # Imported here: few catalogues are Parquet.
         import arro3.io  # noqa: PLC0415
@@ -100,7 +104,18 @@ def _open(file: IO[bytes], location: str) -> Any:
             f"{location} is Parquet, which needs the package arro3-io; "
             "install it, or give the items as JSON."
         ) from error
-    return arro3.io.read_parquet(file, batch_size=ROWS_AT_ONCE)
+    rows = rows_at_once(file, ROWS_AT_ONCE, MOST_BYTES_AT_ONCE)
+    if not rows:
+        raise _too_large(location)
+    file.seek(0)
+    return arro3.io.read_parquet(file, batch_size=rows)
+
+
+def _too_large(location: str) -> CatalogError:
+    return CatalogError(
+        f"A row of the catalogue {location} may take more than {MOST_BYTES_AT_ONCE >> 20} MB, as "
+        "no STAC item does; write it again in smaller row groups, or give the items as JSON."
+    )
 
 
 def _is_in(period: Period, item: dict[str, Any]) -> bool:

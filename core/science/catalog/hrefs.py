@@ -13,26 +13,12 @@ from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import url2pathname
 
 from ...bridge.errors import InvalidRequestError
+from ..web.addresses import WEB_SCHEMES, is_remote, scheme_of
 
-WEB_SCHEMES = frozenset({"http", "https"})
 READABLE_SCHEMES = WEB_SCHEMES | {"s3", "gs"}
-# One letter before the colon is a Windows drive, not a scheme.
-SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
 DRIVE = re.compile(r"[A-Za-z]:")
-
-
-def is_remote(location: str) -> bool:
-    """Whether ``location`` is a URL to be asked over the network."""
-    return _scheme(location) in WEB_SCHEMES
-
-
-def without_query(location: str) -> str:
-    """The location as it may be shown and written down: signatures are in the query."""
-    return (
-        urlsplit(location)._replace(query="", fragment="").geturl()
-        if is_remote(location)
-        else location
-    )
+# No server takes longer addresses; signatures have two thousand.
+MOST_CHARACTERS = 8000
 
 
 def read_location(text: str) -> str:
@@ -42,7 +28,7 @@ def read_location(text: str) -> str:
         InvalidRequestError: it has another scheme, or a password in it.
     """
     text = text.strip()
-    scheme = _scheme(text)
+    scheme = scheme_of(text)
     if scheme in WEB_SCHEMES:
         if "@" in urlsplit(text).netloc:
             raise InvalidRequestError(
@@ -66,7 +52,7 @@ def resolve_link(href: str, base: str) -> str | None:
     None where it must not be followed: a remote document leads to remote ones only.
     """
     location = resolve_asset(href, base)
-    if location is None or _scheme(location) not in {"", *WEB_SCHEMES}:
+    if location is None or scheme_of(location) not in {"", *WEB_SCHEMES}:
         return None
     return location
 
@@ -77,7 +63,8 @@ def resolve_asset(href: str, base: str) -> str | None:
     None where it must not be read: GDAL's own ``/vsi…`` and chained addresses never, and from a
     remote document nothing but http(s) and cloud storage.
     """
-    if not href or href.lower().startswith("/vsi"):
+    # A long address, written once, would be a part of each.
+    if not href or href.lower().startswith("/vsi") or len(href) + len(base) > MOST_CHARACTERS:
         return None
     try:
         return _absolute(href, base)
@@ -91,7 +78,7 @@ def _absolute(href: str, base: str) -> str | None:
     Raises:
         ValueError: it is no address.
     """
-    scheme = _scheme(href)
+    scheme = scheme_of(href)
     if scheme in READABLE_SCHEMES:
         urlsplit(href)
         return href
@@ -99,7 +86,7 @@ def _absolute(href: str, base: str) -> str | None:
         is_local = bool(scheme) or "\\" in href or DRIVE.match(href) is not None
         joined = urljoin(base, href)
         # Blanks and control characters before a scheme hide it until here.
-        return joined if not is_local and _scheme(joined) in READABLE_SCHEMES else None
+        return joined if not is_local and scheme_of(joined) in READABLE_SCHEMES else None
     if scheme == "file":
         return _path_of_file_url(href)
     return None if scheme else _local_path(href, base)
@@ -137,13 +124,8 @@ def _own_location(item: dict[str, Any], document: str) -> str:
 
 def _resolve(href: str, base: str, document: str) -> str | None:
     # In a file of the user's own a local path is one, even where the item was published online.
-    is_path = _scheme(href) == "file" or DRIVE.match(href) or PurePath(href).is_absolute()
+    is_path = scheme_of(href) == "file" or DRIVE.match(href) or PurePath(href).is_absolute()
     return resolve_asset(href, document if is_path and not is_remote(document) else base)
-
-
-def _scheme(text: str) -> str:
-    match = SCHEME.match(text)
-    return match[1].lower() if match else ""
 
 
 def _path_of_file_url(url: str) -> str:

@@ -11,8 +11,8 @@ from typing import Any, overload
 
 import pystac
 
-from ...bridge.home import jobs_folder
-from .json_text import parse_json
+from ...bridge.home import jobs_folder, make_home_folder
+from ..web.json_text import parse_json
 
 # A search rarely finds more; what it finds beyond goes to the disk.
 BYTES_IN_MEMORY = 4 * 2**20
@@ -34,7 +34,7 @@ class ItemStore:
 
     def __init__(self) -> None:
         folder = jobs_folder()
-        folder.mkdir(parents=True, exist_ok=True)
+        make_home_folder(folder)
         # It has no name outside this process, so nothing is left of it however that ends.
         self._file = tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY, dir=str(folder))  # noqa: SIM115
         self._end = 0

@@ -13,15 +13,16 @@ from ...bridge.plain_text import plain_cell
 from ...bridge.profiles import CollectionProfile, find_profile
 from ...bridge.request import SearchScenesRequest
 from ..area import read_area
-from ..imagery.solar_day import solar_day
+from ..scene_tile import scene_tile
+from ..solar_day import solar_day
+from ..web.addresses import is_remote, scheme_of, without_keys, without_login
 from ..whole_file import check_target
 from ..words import count_of
 from .candidates import scene_moment
 from .checks import cloud_cover
 from .feature_file import feature_file
 from .find import find_scenes
-from .hrefs import is_remote
-from .scene_tile import scene_tile
+from .output_checks import checked_items
 
 if TYPE_CHECKING:
     import pystac
@@ -40,7 +41,8 @@ def run_search(
 ) -> dict[str, object]:
     """Find the scenes and write the files that are asked for (an empty path asks for none).
 
-    ``items`` becomes an ItemCollection with absolute addresses, ``footprints`` a GeoJSON file in
+    ``items`` becomes an ItemCollection with absolute addresses (links without signatures, which
+    those of assets keep: they are to be read), ``footprints`` a GeoJSON file in
     EPSG:4326 whose features carry the whole item in their property ``item``. Each feature is one
     line of its file, so that it can be read without the others.
 
@@ -69,7 +71,8 @@ def run_search(
             files.enter_context(feature_file(Path(path), scratch)) if path else None
             for path in (request.items, request.footprints)
         )
-        for item in scenes.items:
+        for item in checked_items(scenes.items, request):
+            _remove_keys(item)
             content = _item_content(item)
             footprint = _footprint(item, content, profile, area.centre_longitude)
             days.add(footprint["properties"]["solar_day"])
@@ -133,6 +136,15 @@ def _outline(item: pystac.Item) -> dict[str, Any] | None:
         str(geometry.get("type")).lower()
     )
     return {"type": kind, "coordinates": geometry["coordinates"]} if kind else None
+
+
+def _remove_keys(item: pystac.Item) -> None:
+    for link in item.links:
+        address = str(link.target)
+        if scheme_of(address) not in {"", "file"}:
+            link.target = without_keys(address)
+    for asset in item.assets.values():
+        asset.href = without_login(asset.href)
 
 
 def _item_content(item: pystac.Item) -> dict[str, Any]:

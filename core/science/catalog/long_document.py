@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from ...bridge.errors import CatalogError
+from ..web.json_text import JSON_DECODER, MOST_VALUES, check_values, count_values
 from .documents import MOST_DOCUMENT_BYTES, Document, DocumentReader, to_document
-from .json_text import JSON_DECODER
 from .source import RawItem, title_of
 from .static import StaticSource, item_of, items_in
 
@@ -21,6 +21,7 @@ MOST_ITEM_BYTES = 16 * 2**20
 MOST_NAME_BYTES = 2**20
 READ_AT_ONCE = 2**20
 ITEMS_AT_ONCE = 500
+BYTES_AT_ONCE = 4 * 2**20
 BLANKS = " \t\n\r"
 
 
@@ -48,14 +49,17 @@ class LongDocumentSource(StaticSource):
         self._file.seek(0)
         members: dict[str, Any] = {}
         batch: list[RawItem] = []
+        began = 0
         try:
             for name, value in _JsonText(self._file).members("features"):
                 if name != "features":
                     members[name] = value
                     continue
                 batch.append((item_of(value), self.location))
-                if len(batch) == ITEMS_AT_ONCE:
-                    self.share_done = self._file.tell() / size
+                position = self._file.tell()
+                if len(batch) == ITEMS_AT_ONCE or position - began > BYTES_AT_ONCE:
+                    self.share_done = position / size
+                    began = position
                     yield batch
                     batch = []
         except ValueError as error:
@@ -79,6 +83,9 @@ class _JsonText:
         self._text = ""
         self._position = 0
         self._is_whole = False
+        # Of all members that are kept.
+        self._characters = 0
+        self._values = 0
 
     def members(self, streamed: str) -> Iterator[tuple[str, Any]]:
         """Names and values; of the list ``streamed``, each entry with the list's name.
@@ -89,13 +96,13 @@ class _JsonText:
         self._expect("{")
         separator = "," if self._peek() != "}" else self._take()
         while separator == ",":
-            name = self._value(MOST_NAME_BYTES)
+            name = self._value(MOST_NAME_BYTES, is_kept=True)
             self._expect(":")
             if name == streamed and self._peek() == "[":
                 for entry in self._entries():
                     yield name, entry
             else:
-                yield str(name), self._value(MOST_DOCUMENT_BYTES)
+                yield str(name), self._value(MOST_DOCUMENT_BYTES, is_kept=True)
             separator = self._take()
         if separator != "}" or self._peek():
             raise ValueError("it does not end as JSON does")
@@ -109,8 +116,11 @@ class _JsonText:
         if separator != "]":
             raise ValueError("a list does not end as JSON does")
 
-    def _value(self, most_bytes: int) -> Any:
-        """The next value, however far it reaches."""
+    def _value(self, most_bytes: int, *, is_kept: bool = False) -> Any:
+        """The next value, however far it reaches.
+
+        All that ``is_kept`` are together no more than a document holds.
+        """
         self._peek()
         while True:
             try:
@@ -123,11 +133,19 @@ class _JsonText:
             else:
                 # A number at the end of what was read may go on.
                 if end < len(self._text) or self._is_whole:
+                    if is_kept:
+                        self._count_kept(end)
                     self._position = end
                     return value
             if len(self._text) - self._position > most_bytes:
                 raise ValueError(f"a part of it is longer than {most_bytes >> 20} MB")
             self._read_more()
+
+    def _count_kept(self, end: int) -> None:
+        self._characters += end - self._position
+        self._values += count_values(self._text, self._position, end)
+        if self._characters > MOST_DOCUMENT_BYTES or self._values > MOST_VALUES:
+            raise ValueError("beside its items it is longer than any catalogue")
 
     def _expect(self, mark: str) -> None:
         if self._take() != mark:
@@ -157,3 +175,5 @@ class _JsonText:
         self._is_whole = not content
         self._text = left + self._decoder.decode(content, final=self._is_whole)
         self._position = 0
+        if len(left) >= READ_AT_ONCE:
+            check_values(self._text)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ...bridge.errors import CatalogError
 from ...bridge.profiles import CollectionProfile
-from .documents import Document, DocumentReader, is_api, parse_document, read_document
+from ..web.addresses import is_remote
+from .documents import Document, DocumentReader, is_api, read_document
 from .geoparquet import GeoParquetSource, is_parquet
-from .hrefs import is_remote
 from .local_scenes.folder import LocalScenes
 from .long_document import LongDocumentSource, is_long
 from .source import SearchedSource
@@ -69,5 +69,4 @@ def _open_file(
         return GeoParquetSource(file, location)
     if is_long(file):
         return LongDocumentSource(file, location, reader)
-    with file:
-        return parse_document(read_document(file, location), location)
+    return read_document(file, location)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...bridge.errors import CatalogError
-from .hrefs import resolve_link, without_query
-from .json_text import parse_json
-from .web import WebAnswer, WebRequest, ask
-
-if TYPE_CHECKING:
-    import requests
+from ..web.addresses import without_query
+from ..web.client import WebAnswer, WebClient, WebRequest
+from ..web.json_text import parse_json
+from .hrefs import resolve_link
 
 # Some servers filter a page after they have cut it, so a page may be empty before the last.
 MOST_BARREN_PAGES = 20
@@ -22,7 +20,7 @@ MOST_PAGES = 20_000
 MOST_QUESTION_BYTES = 2**20
 
 
-def read_pages(session: requests.Session, first: WebRequest, key: str) -> Iterator[dict[str, Any]]:
+def read_pages(client: WebClient, first: WebRequest, key: str) -> Iterator[dict[str, Any]]:
     """The answer to ``first`` and what its ``next`` links lead to, page by page.
 
     ``key`` names the list that a page holds, ``features`` or ``collections``. It ends where no
@@ -45,7 +43,7 @@ def read_pages(session: requests.Session, first: WebRequest, key: str) -> Iterat
                 "pages; narrow the dates or the area, or use another CATALOG."
             )
         sent.add(_identity(request))
-        answer = ask(session, request)
+        answer = client.ask(request)
         page = _read_page(answer, key)
         ids = {hash(str(entry.get("id"))) for entry in page[key] if isinstance(entry, dict)}
         barren = barren + 1 if ids <= seen else 0

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
+from ..web.addresses import without_query
 from .checks import Conditions
 from .documents import Document
 
@@ -59,4 +60,4 @@ class SearchedSource(ABC):
 
 def title_of(root: Document) -> str:
     """What a catalogue's first document calls it."""
-    return str(root.content.get("title") or root.content.get("id") or root.location)
+    return str(root.content.get("title") or root.content.get("id") or without_query(root.location))

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from itertools import chain
+from queue import SimpleQueue
+from typing import IO, Any, TypeGuard, TypeVar
 
 from ...bridge.errors import CatalogError
+from ..web.addresses import is_remote
+from ..web.json_text import parse_json
 from .checks import Conditions
-from .documents import PARALLEL_REQUESTS, Document, DocumentReader
-from .hrefs import is_remote, resolve_link
-from .json_text import parse_json
+from .documents import PARALLEL_REQUESTS, Document, DocumentReader, read_document
+from .hrefs import resolve_link
 from .source import MOST_ENTRIES, RawItem, SearchedSource, title_of
 
-# Documents that are read, or asked for, before they are wanted.
+# Documents that are fetched, or asked for, before they are wanted.
 MOST_AHEAD = 4 * PARALLEL_REQUESTS
+# Of all links together, which are kept while the walk lasts.
+MOST_LINK_CHARACTERS = 200 * MOST_ENTRIES
+MOST_NAME_CHARACTERS = 200
+
+Found = TypeVar("Found")
 
 
 @dataclass
@@ -38,8 +46,10 @@ class StaticSource(SearchedSource):
         super().__init__(root.location, title_of(root))
         self._root = root
         self._reader = reader
-        self._collections: dict[str, dict[str, Any]] = {}
+        self._collection: dict[str, Any] | None = None
+        self._collection_names: set[str] = set()
         self._known = {root.location}
+        self._link_characters = 0
 
     def batches(self, conditions: Conditions | None) -> Iterator[list[RawItem]]:
         """All items of the wanted collection, of every one if there are no conditions.
@@ -70,12 +80,13 @@ class StaticSource(SearchedSource):
         yield items_in(self._root)
 
     def collection(self, name: str) -> dict[str, Any] | None:
-        """The collection's document, if it was met; without its links."""
-        return self._collections.get(name)
+        """The document of the collection that was searched, if it was met; without its links."""
+        found = self._collection
+        return found if found is not None and str(found.get("id")) == name else None
 
     def collection_names(self) -> list[str]:
         """The ids of the collections that were met."""
-        return sorted(self._collections)
+        return sorted(self._collection_names)
 
     def _is_readable(self, document: Document | CatalogError) -> TypeGuard[Document]:
         if isinstance(document, Document):
@@ -91,23 +102,25 @@ class StaticSource(SearchedSource):
             return _Links()
         if document.type == "Collection":
             name = str(document.content.get("id"))
-            self._collections[name] = {**document.content, "links": []}
+            self._collection_names.add(name[:MOST_NAME_CHARACTERS])
             if wanted not in (None, name):
                 return _Links()
+            self._collection = {**document.content, "links": []}
         return _Links(self._new(document, "child"), self._new(document, "item"))
 
     def _new(self, document: Document, relation: str) -> list[str]:
-        found = [
-            location
-            for location in dict.fromkeys(_linked(document, relation))
-            if location not in self._known
-        ]
-        self._known.update(found)
-        if len(self._known) > MOST_ENTRIES:
-            raise CatalogError(
-                f"The catalogue {self.location} has more than {MOST_ENTRIES:,} documents; "
-                "give the address of a part of it as CATALOG."
-            )
+        found = []
+        for location in _linked(document, relation):
+            if location in self._known:
+                continue
+            self._known.add(location)
+            self._link_characters += len(location)
+            if len(self._known) > MOST_ENTRIES or self._link_characters > MOST_LINK_CHARACTERS:
+                raise CatalogError(
+                    f"The catalogue {self.location} has more than {MOST_ENTRIES:,} documents; "
+                    "give the address of a part of it as CATALOG."
+                )
+            found.append(location)
         return found
 
 
@@ -140,36 +153,68 @@ def item_of(feature: Any) -> Any:
     return feature
 
 
-def _linked(document: Document, *relations: str) -> list[str]:
-    hrefs = document.hrefs(*relations)
-    locations = (resolve_link(href, document.location) for href in hrefs)
-    return [location for location in locations if location is not None]
+def _linked(document: Document, relation: str) -> Iterator[str]:
+    for href in document.hrefs(relation):
+        location = resolve_link(href, document.location)
+        if location is not None:
+            yield location
 
 
 def _read_all(
     reader: DocumentReader, locations: Iterable[str]
 ) -> Iterator[Document | CatalogError]:
-    def read(location: str) -> Document | CatalogError:
+    """The documents, one after the other: of those that are fetched ahead none is parsed yet."""
+
+    def fetch(location: str) -> tuple[IO[bytes], str] | CatalogError:
         try:
-            return reader.read(location)
+            return reader.fetch(location)
         except CatalogError as error:
             return error
 
     locations = iter(locations)
     for first in locations:
-        if not is_remote(first):
-            yield read(first)
-            continue
-        # So many in flight, and no more: whoever takes them may be slower than the network.
-        with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
-            ahead = deque([pool.submit(read, first)])
-            try:
-                for location in locations:
-                    ahead.append(pool.submit(read, location))
-                    if len(ahead) >= MOST_AHEAD:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                for future in ahead:
-                    future.cancel()
+        if is_remote(first):
+            yield from map(_parsed, _read_ahead(fetch, chain([first], locations)))
+        else:
+            yield _parsed(fetch(first))
+
+
+def _parsed(fetched: tuple[IO[bytes], str] | CatalogError) -> Document | CatalogError:
+    if isinstance(fetched, CatalogError):
+        return fetched
+    try:
+        return read_document(*fetched)
+    except CatalogError as error:
+        return error
+
+
+def _read_ahead(read: Callable[[str], Found], locations: Iterable[str]) -> Iterator[Found]:
+    """What ``read`` makes of each location, in order; an error as soon as there is one.
+
+    So many are in flight, and no more: whoever takes them may be slower than the network.
+    """
+    pool = ThreadPoolExecutor(PARALLEL_REQUESTS)
+    ahead: deque[Future[Found]] = deque()
+    ended: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def take_first() -> Found:
+        while not ahead[0].done():
+            if (error := ended.get()) is not None:
+                raise error
+        return ahead.popleft().result()
+
+    try:
+        for location in locations:
+            ahead.append(pool.submit(read, location))
+            ahead[-1].add_done_callback(lambda future: ended.put(_error_of(future)))
+            if len(ahead) >= MOST_AHEAD:
+                yield take_first()
+        while ahead:
+            yield take_first()
+    finally:
+        # Left early, it does not wait for what a server keeps back.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _error_of(future: Future[Any]) -> BaseException | None:
+    return None if future.cancelled() else future.exception()

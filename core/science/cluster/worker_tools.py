@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 from distributed import Reschedule, get_worker
 
 from ..access.access import Access, AccessRules
-from ..composite.stack_memory import StackMemory
 from ..imagery.readers import READS_IN_FLIGHT, Readers
+from ..stack_memory import StackMemory
 
 Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")

@@ -19,13 +19,13 @@ from ..imagery.output_bands import OutputBand, source_bands
 from ..imagery.readers import Readers
 from ..imagery.reading import BlockReader
 from ..imagery.scene_days import SceneDay, read_day
+from ..stack_memory import StackMemory
 from .band_stack import BandStack, valid_numbers
 from .clear_days import ClearDays, packed
 from .clip import pixels_inside
 from .held_numbers import StackRoom
 from .median import masked_median, median_of_sortable, run_length
 from .stack_folder import StackFolder
-from .stack_memory import StackMemory
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from ...bridge.file_lock import FileLock
-from ...bridge.home import unfinished_folder
-from ...bridge.leftovers import write_title
+from ...bridge.folder_size import folder_size
+from ...bridge.home import make_home_folder, unfinished_folder
+from ...bridge.leftovers import MOST_BYTES, make_room_for_unfinished, write_title
 from ...bridge.owned_folders import claim, remove_unless_in_use
 from ..reporter import Reporter
 from ..words import count_of
@@ -53,6 +54,7 @@ class FinishedBlocks:
         self._lock: FileLock | None = None
         self._names: frozenset[str] = frozenset()
         self._bytes_to_come = 0
+        self._bytes_kept = 0
         self._keeps = False
         self._has_told = False
 
@@ -89,7 +91,7 @@ class FinishedBlocks:
         self._layout = layout
         self._bytes_to_come = raster_bytes(layout)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_home_folder(folder)
             self._lock = claim(folder)
             if self._lock is None:
                 self._tell_not_kept("another run of the same request keeps its own")
@@ -97,6 +99,8 @@ class FinishedBlocks:
             self._folder = folder
             self._names = frozenset(path.name for path in folder.glob(f"{PREFIX}*.bin"))
             write_title(folder, dict(title))
+            self._bytes_kept = folder_size(folder)
+            make_room_for_unfinished(folder, self._bytes_to_come)
             if self.is_empty and shutil.disk_usage(folder).free < 2 * self._bytes_to_come:
                 self._stop_keeping("the disk has no room for them")
             else:
@@ -134,9 +138,25 @@ class FinishedBlocks:
             if free < encoded.pixels.nbytes + self._bytes_to_come:
                 self._stop_keeping("the disk has no room for them")
                 return
+            if self._takes_too_much(encoded.pixels.nbytes):
+                return
             _write(folder / _name(block), encoded, counts)
         except OSError as error:
             self._stop_keeping(error.strerror or str(error))
+
+    def _takes_too_much(self, size: int) -> bool:
+        """Whether a block of ``size`` bytes is one too many; those before it stay."""
+        with self._guard:
+            self._bytes_kept += size
+            if self._bytes_kept <= MOST_BYTES:
+                return False
+            is_told, self._keeps, self._has_told = self._has_told, False, True
+        if not is_told:
+            self._reporter.message(
+                f"Only the first {MOST_BYTES // 1024**3} GB of finished blocks are kept: if this "
+                "run ends early, the next one computes the others again."
+            )
+        return True
 
     def leave_room(self, folder: Path, size: int) -> None:
         """Keep no block in the way of a file of ``size`` bytes in ``folder``."""

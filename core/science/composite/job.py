@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ...bridge.credentials import Credentials
 from ...bridge.errors import OutputError
 from ...bridge.leftovers import remove_unfinished
+from ...bridge.part_files import flush_file
 from ...bridge.request import CompositeRequest
 from ..access.access import open_access
 from ..cluster.choice import chosen_cluster
@@ -25,6 +26,7 @@ from .inputs import CompositeInputs, prepare_composite
 from .output_raster import OutputRaster, RasterBand, RasterLayout
 from .plan import CompositePlan
 from .report import write_composite_report
+from .room import check_output_room
 from .run import run_composite_blocks
 from .run_key import run_key
 from .summary import WarningsKept, summarise_composite
@@ -54,6 +56,7 @@ def run_composite(
         inputs = prepare_composite(request, kept, readers)
         if request.dry_run:
             return _tell_only(inputs, kept, scratch)
+        check_output_room(inputs, scratch, kept)
         # Until the file has its name, the next run may need the blocks.
         with FinishedBlocks(kept) as finished, whole_file(Path(request.output), scratch) as part:
             if request.report:
@@ -65,6 +68,9 @@ def run_composite(
                 kept.warning(sentence)
             _warn_of_gaps(statistics, kept)
             if request.report:
+                # Flushing a large file takes a while, in which a run may be stopped: not between
+                # the names of the two.
+                flush_file(part)
                 kept.progress(97, "Writing the report")
                 report = summarise_composite(inputs, statistics, kept)
                 write_composite_report(Path(request.report), report, part, scratch)
@@ -78,6 +84,11 @@ def _tell_only(inputs: CompositeInputs, kept: WarningsKept, scratch: Path) -> di
         "SCENE_COUNT": len(inputs.plan.scenes),
         "DAY_COUNT": len(inputs.plan.days),
     }
+    try:
+        check_output_room(inputs, scratch, kept)
+    except OutputError as error:
+        # Room can be made until the run.
+        kept.warning(str(error))
     if inputs.request.report:
         report = summarise_composite(inputs, None, kept)
         write_composite_report(Path(inputs.request.report), report, None, scratch)

@@ -15,11 +15,11 @@ from dask.threaded import get as run_in_threads
 from ..imagery.files.gdal import limited_block_cache
 from ..imagery.readers import Readers
 from ..reporter import StageProgress
+from ..stack_memory import StackMemory
 from .block import Block, compose_block
 from .finished_blocks import FinishedBlocks
 from .output_raster import EncodedBlock, OutputRaster, encode_block
 from .plan import CompositePlan
-from .stack_memory import StackMemory
 from .tally import BlockCounts, RunStatistics, Tally, count_pixels
 
 

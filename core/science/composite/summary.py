@@ -13,12 +13,12 @@ from ...bridge.profiles import CollectionProfile
 from ...bridge.request import CompositeRequest, request_to_json
 from ..area import AreaOfInterest
 from ..catalog.checks import cloud_cover
-from ..catalog.hrefs import without_query
-from ..catalog.scene_tile import scene_tile
 from ..imagery.losses import LostFile
 from ..imagery.scene import Scene
 from ..provenance import attribution, request_to_show, versions
 from ..reporter import Reporter
+from ..scene_tile import scene_tile
+from ..web.addresses import without_query
 from .block import Recipe
 from .inputs import CompositeInputs
 from .plan import CompositePlan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from ...bridge.request import CompositeRequest
 from ..imagery.estimate import (
@@ -21,12 +22,16 @@ from .plan import CompositePlan
 
 def estimate_composite(plan: CompositePlan, request: CompositeRequest) -> Estimate:
     """What the run of ``plan`` will take."""
-    touched = _share_of_blocks_touched(plan)
-    reading = sum((_reading(scene, plan) for scene in plan.scenes), Reading()) * touched
+    blocks = _outlines_of_blocks(plan)
+    wanted = _touched(blocks, plan.recipe.clip_to) if plan.recipe.clip_to else True
+    reading = sum((_reading(scene, plan) for scene in plan.scenes), Reading())
+    reading *= float(np.mean(wanted))
     height, width = plan.geobox.shape
     bytes_by_value = 2 if request.dtype == "int16" else 4
     bands = len(plan.recipe.output_bands) + request.count_band
-    raw = height * width * bands * bytes_by_value * touched
+    # Where no scene lies, the file has no tiles.
+    written = np.mean(wanted & _touched(blocks, _outline_of_scenes(plan)))
+    raw = height * width * bands * bytes_by_value * float(written)
     return Estimate(
         scenes=len(plan.scenes),
         days=len(plan.days),
@@ -53,17 +58,27 @@ def _reading(scene: Scene, plan: CompositePlan) -> Reading:
     return reading_of_scene(scene, share, coarser=abs(plan.geobox.resolution.x) / own_pixel)
 
 
-def _share_of_blocks_touched(plan: CompositePlan) -> float:
-    """The share of the blocks that the polygon touches: the others are not read."""
-    if plan.recipe.clip_to is None:
-        return 1.0
+def _outline_of_scenes(plan: CompositePlan) -> BaseGeometry:
+    """What the rectangles around all scenes cover of the raster, in the output's CRS."""
+    bounds = np.array(list({plan.bounds_by_scene[scene.id] for scene in plan.scenes}))
+    # In another CRS they may reach to infinity.
+    left, bottom, right, top = plan.geobox.boundingbox.bbox
+    inside = np.clip(bounds, (left, bottom, left, bottom), (right, top, right, top))
+    return shapely.union_all(shapely.box(*inside.T))
+
+
+def _outlines_of_blocks(plan: CompositePlan) -> np.ndarray:
+    """Rectangles in the output's CRS."""
     blocks = list(plan.block_grid.cut(plan.geobox))
     sides = [(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in blocks]
     tops, bottoms, lefts, rights = np.array(sides).T
     to_map = plan.geobox.transform
     west, east = (to_map.c + to_map.a * columns for columns in (lefts, rights))
     north, south = (to_map.f + to_map.e * rows for rows in (tops, bottoms))
-    shapely.prepare(plan.recipe.clip_to)
-    return float(
-        shapely.intersects(plan.recipe.clip_to, shapely.box(west, south, east, north)).mean()
-    )
+    return np.asarray(shapely.box(west, south, east, north))
+
+
+def _touched(blocks: np.ndarray, area: BaseGeometry) -> np.ndarray:
+    """Which blocks an area touches."""
+    shapely.prepare(area)
+    return np.asarray(shapely.intersects(area, blocks))

@@ -11,7 +11,7 @@ from datetime import date
 
 from ...bridge.errors import InvalidRequestError, ReadError
 from ...bridge.request import ON_ERROR_CHOICES
-from ..catalog.hrefs import without_query
+from ..web.addresses import without_query
 from ..words import count_of
 from .scene import Scene
 

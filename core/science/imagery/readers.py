@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -81,23 +83,58 @@ class Readers:
         *arguments: Iterable[Any],
         at_once: int = READS_IN_FLIGHT,
     ) -> Iterator[Found]:
-        """``function`` of each set of arguments, run by ``at_once`` reading threads, in order."""
+        """``function`` of each set of arguments, run by ``at_once`` reading threads, in order.
+
+        An error is raised as soon as there is one, also where earlier reads still wait.
+        """
         room = threading.Semaphore(at_once)
 
         def run(*own: Any) -> Found:
             with self._work, room, self._places.taken():
                 return function(*own)
 
-        return self._reading.map(run, *arguments)
+        return _in_order([self._reading.submit(run, *own) for own in zip(*arguments, strict=False)])
 
     def compute(self, function: Callable[..., Found], *arguments: Iterable[Any]) -> Iterator[Found]:
-        """``function`` of each set of arguments, run by the computing threads, in order."""
+        """``function`` of each set of arguments, run by the computing threads; see ``map``."""
 
         def run(*own: Any) -> Found:
             with self._work:
                 return function(*own)
 
-        return self._computing.map(run, *arguments)
+        return _in_order(
+            [self._computing.submit(run, *own) for own in zip(*arguments, strict=False)]
+        )
+
+
+def _in_order(futures: list[Future[Found]]) -> Iterator[Found]:
+    """What the futures find, in their order; an error as soon as any of them has one.
+
+    Left early, it cancels what was not begun.
+    """
+    finished: SimpleQueue[int] = SimpleQueue()
+    waiting = dict(enumerate(futures))
+    # Whatever is taken out of the dictionary is let go of, with what it has found.
+    futures.clear()
+    _tell_when_done(waiting, finished)
+    try:
+        for number in range(len(waiting)):
+            while not waiting[number].done():
+                done = finished.get()
+                if done in waiting:
+                    waiting[done].result()
+            yield waiting.pop(number).result()
+    finally:
+        while waiting:
+            waiting.popitem()[1].cancel()
+
+
+def _tell_when_done(futures: dict[int, Future[Found]], finished: SimpleQueue[int]) -> None:
+    def tell(number: int, _: Future[Found]) -> None:
+        finished.put(number)
+
+    for number, future in futures.items():
+        future.add_done_callback(partial(tell, number))
 
 
 class _WorkUnderWay:

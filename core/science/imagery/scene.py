@@ -14,8 +14,8 @@ from shapely.geometry.base import BaseGeometry
 
 from ...bridge.errors import InvalidRequestError
 from ...bridge.profiles import CollectionProfile
-from ..catalog.scene_tile import TILE_PROPERTIES
 from ..footprint import read_footprint
+from ..scene_tile import TILE_PROPERTIES
 from .item_encoding import asset_nodata, data_type, tell_encoding
 from .item_grid import item_grid
 

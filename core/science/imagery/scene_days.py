@@ -8,11 +8,11 @@ from datetime import date, datetime
 
 import numpy as np
 
+from ..solar_day import solar_day
 from .bits import has_all_bits_of
 from .encoding import CommonEncoding
 from .reading import BlockReader
 from .scene import Scene, SourceBand
-from .solar_day import solar_day
 
 
 @dataclass(frozen=True)

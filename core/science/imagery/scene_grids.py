@@ -9,11 +9,11 @@ from datetime import date
 from odc.geo.geobox import GeoBox
 
 from ...bridge.errors import ReadError
+from ..solar_day import solar_day
 from .files.raster_files import RasterFiles
 from .losses import Loss, loss_of, mostly_unreadable
 from .readers import Readers
 from .scene import Scene
-from .solar_day import solar_day
 
 
 def locate_scenes(

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ...bridge.errors import InvalidRequestError, OutputError
-from ...bridge.part_files import former_path, part_path, remove_parts
+from ...bridge.errors import FairweatherError, InvalidRequestError, OutputError
+from ...bridge.part_files import flush_folder, former_path, part_path, remove_parts
 from ...bridge.request import SampleCatalogRequest
 from ..reporter import Reporter, StageProgress
-from ..whole_file import flush_folder, write_error, write_flushed
+from ..whole_file import write_error, write_flushed
 from .clouds import Clouds
 from .documents import (
     COLLECTION_ID,
@@ -51,12 +51,14 @@ def run_sample_catalog(
     if not request.folder:
         raise InvalidRequestError("FOLDER is empty; give the folder to write the catalogue into.")
     folder = Path(request.folder).absolute()
-    _check_folder(folder)
     part = part_path(folder, scratch)
     try:
+        _check_folder(folder)
         part.mkdir()
         write_catalog(part, request.days, reporter)
         _put_in_place(part, folder, scratch)
+    except FairweatherError:
+        raise
     except Exception as error:
         # GDAL's own errors do not say that the disk is full; a look at the disk does.
         told = _why_not_written(error, folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from io import BytesIO
-from pathlib import Path
 from typing import Literal
 
 import matplotlib as mpl
@@ -17,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ...bridge.version import plugin_version
-from ..whole_file import whole_file
 from .chart import Chart, ChartedSeries, site_labels
 
 MOST_PANELS = 12
@@ -31,12 +29,8 @@ GREY = "#8D999F"
 CLOUDY_MARK = 0.035  # of the axes' height
 
 
-def write_chart_image(target: Path, chart: Chart, scratch: Path) -> None:
-    """Write the first ``MOST_PANELS`` series as a PNG to ``target``, whole or not at all.
-
-    Raises:
-        OutputError: ``target`` cannot be written.
-    """
+def render_chart_image(chart: Chart) -> memoryview:
+    """The first ``MOST_PANELS`` series as the bytes of a PNG."""
     picture = BytesIO()
     with mpl.rc_context():
         # A user's own matplotlib settings are for the user's figures.
@@ -51,8 +45,7 @@ def write_chart_image(target: Path, chart: Chart, scratch: Path) -> None:
                 "Software": f"Fairweather {plugin_version()}",
             },
         )
-    with whole_file(target, scratch) as part:
-        part.write_bytes(picture.getbuffer())
+    return picture.getbuffer()
 
 
 def draw_chart(chart: Chart) -> Figure:

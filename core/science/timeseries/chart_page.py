@@ -6,31 +6,19 @@ import base64
 import hashlib
 import json
 import pkgutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from ..whole_file import whole_file
 from .chart import Chart, ChartedSeries, site_labels
 
 MOST_SITES = 500  # what a browser draws at once without waiting, in some megabytes
 DECIMALS = 5
 
 
-def write_chart_page(target: Path, chart: Chart, scratch: Path) -> None:
-    """Write the page to ``target``, whole or not at all; it shows the first ``MOST_SITES`` sites.
-
-    Raises:
-        OutputError: ``target`` cannot be written.
-    """
-    page = _render(chart)
-    with whole_file(target, scratch) as part:
-        part.write_text(page, encoding="utf-8", newline="\n")
-
-
-def _render(chart: Chart) -> str:
+def render_chart_page(chart: Chart) -> str:
+    """The page as HTML; it shows the first ``MOST_SITES`` sites."""
     environment = Environment(
         loader=FunctionLoader(_template_text),
         autoescape=True,

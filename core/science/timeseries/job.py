@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import islice
@@ -203,8 +204,8 @@ def _write_charts(
     request: TimeSeriesRequest, inputs: TimeSeriesInputs, found: list[SiteIndex], scratch: Path
 ) -> None:
     # The libraries that draw are slow to load, and most runs in a model want no chart.
-    from .chart_image import write_chart_image  # noqa: PLC0415
-    from .chart_page import write_chart_page  # noqa: PLC0415
+    from .chart_image import render_chart_image  # noqa: PLC0415
+    from .chart_page import render_chart_page  # noqa: PLC0415
 
     charted = islice(_with_series(request, found), MOST_CHARTED_SITES * len(inputs.recipe.indices))
     names = ", ".join(index.name for index in inputs.recipe.indices)
@@ -226,7 +227,12 @@ def _write_charts(
         site_count=len(inputs.sites),
         notes=inputs.notes,
     )
+    drawn: dict[str, bytes | memoryview] = {}
     if request.chart:
-        write_chart_page(Path(request.chart), chart, scratch)
+        drawn[request.chart] = render_chart_page(chart).encode("utf-8")
     if request.chart_image:
-        write_chart_image(Path(request.chart_image), chart, scratch)
+        drawn[request.chart_image] = render_chart_image(chart)
+    # None has its name before all are drawn: a run that is stopped meanwhile leaves none.
+    with ExitStack() as files:
+        for name, content in drawn.items():
+            files.enter_context(whole_file(Path(name), scratch)).write_bytes(content)

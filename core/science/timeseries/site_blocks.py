@@ -20,7 +20,7 @@ from odc.geo.geobox import GeoBox
 from ..imagery.mask_buffer import LAST_LATITUDE, METRES_PER_DEGREE
 from ..imagery.scene import Scene
 from ..imagery.scene_days import SceneDay, group_by_solar_day
-from ..imagery.solar_day import DEGREES_PER_HOUR
+from ..solar_day import DEGREES_PER_HOUR
 from .sites import LocatedSite, SitePixels, find_pixels
 
 # Sentinel-2's files are made of tiles of this many pixels from their corner.

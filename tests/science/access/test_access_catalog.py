@@ -4,10 +4,11 @@ import json
 
 import pytest
 from fairweather.core.bridge.credentials import Headers, Login, TokenGrant
-from fairweather.core.bridge.errors import AccessError
+from fairweather.core.bridge.errors import AccessError, CatalogError
 from fairweather.core.science.access.access import Access, AccessRules
+from fairweather.core.science.access.keyed_requests import catalog_client
 from fairweather.core.science.catalog.documents import DocumentReader
-from fairweather.core.science.catalog.web import WebRequest, ask, open_session
+from fairweather.core.science.web.client import WebClient, WebRequest
 
 CATALOG = {"type": "Catalog", "id": "c", "stac_version": "1.0.0", "description": "", "links": []}
 
@@ -62,8 +63,8 @@ def test_keys_stay_with_their_host(guarded, server, serve, method, status):
     moved = {"Location": f"{other.address}/stac/catalog.json"}
     server.guard = lambda _: guarded.Reply(status, b"", moved)
     credentials = Headers({"X-API-Key": "planted", "Authorization": "Bearer planted"})
-    session = open_session(Access(AccessRules(catalog=server.address), credentials))
-    answer = ask(session, WebRequest(f"{server.address}/a", method, {"limit": 3}))
+    client = catalog_client(Access(AccessRules(catalog=server.address), credentials))
+    answer = client.ask(WebRequest(f"{server.address}/a", method, {"limit": 3}))
     assert json.loads(answer.content) == CATALOG
     assert answer.address == f"{other.address}/stac/catalog.json"
     assert "planted" in str(server.seen)
@@ -76,7 +77,7 @@ def test_a_get_that_is_moved_keeps_its_question_once(guarded, server):
         if seen.path == "/old"
         else None
     )
-    ask(open_session(), WebRequest(f"{server.address}/old", "GET", {"limit": "3"}))
+    WebClient().ask(WebRequest(f"{server.address}/old", "GET", {"limit": "3"}))
     assert [seen.target.partition("?")[2] for seen in server.seen] == ["limit=3", "limit=3"]
 
 
@@ -84,6 +85,9 @@ def test_other_documents_get_no_keys(server, serve):
     other = serve()
     reader = reader_for(server, Headers({"X-API-Key": "planted"}))
     reader.read(f"{other.address}/stac/catalog.json")
+    with pytest.raises(CatalogError, match="404"):
+        reader.read(f"http://{other.host}\\@{server.host}/stac/catalog.json")
+    assert len(other.seen) == 2
     assert "planted" not in str(other.seen)
 
 

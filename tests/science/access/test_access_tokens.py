@@ -208,6 +208,8 @@ class TestContainers:
                 "http://hls2euwest.blob.core.windows.net/hls2/a.tif",
                 "https://blob.core.windows.net/hls2/a.tif",
                 "https://x.blob.core.windows.net.evil.example/hls2/a.tif",
+                "https://evil.example\\.blob.core.windows.net/hls2/a.tif",
+                "https://evil.example\\@x.blob.core.windows.net/hls2/a.tif",
                 "https://a.b.blob.core.windows.net/hls2/a.tif",
                 "https://a@b.blob.core.windows.net/hls2/a.tif",
                 "https://x.blob.core.windows.net/",
@@ -355,6 +357,17 @@ class TestWhereKeysGo:
         assert reader(access).read(f"{own.address}/it.bin", 0, 10) == file[:10]
         assert "authorization" in own.seen[0].headers
 
+    def test_an_address_that_can_be_read_in_two_ways_gets_none(self, serve, reader):
+        """Its host is the catalogue's by one standard, and another one by that of the sender."""
+        own, other = serve(), serve()
+        rules = AccessRules(catalog=f"{own.address}/stac", key_hosts=(own.host,))
+        access = Access(rules, Login("ana", "planted"))
+        with pytest.raises(RangeError, match="404"):
+            reader(access).read(f"http://{other.host}\\@{own.host}/it.bin", 0, 10)
+        assert [seen.target for seen in other.seen] == [f"/%5C@{own.host}/it.bin"]
+        assert "authorization" not in other.seen[0].headers
+        assert not own.seen
+
     def test_never_where_anybody_can_listen(self):
         access = Access(AccessRules(key_hosts=("data.example",)), Login("ana", "planted"))
         assert access.route("https://data.example/a.tif").headers
@@ -364,15 +377,15 @@ class TestWhereKeysGo:
     def test_a_login_for_storage_is_not_for_the_catalogue(self):
         rules = AccessRules(catalog="https://stac.example/v1", storage=Storage(("eodata",)))
         access = Access(rules, Login("key", "planted"))
-        assert access.catalog_headers("https://stac.example/v1/search") == {}
+        assert access.catalog_route("https://stac.example/v1/search").headers == {}
         access = Access(rules, Headers({"X": "planted"}))
-        assert access.catalog_headers("https://stac.example/v1/search") == {"X": "planted"}
+        assert access.catalog_route("https://stac.example/v1/search").headers == {"X": "planted"}
         for other in (
             "http://stac.example/v1",
             "https://stac.example:444/v1",
             "https://x.example/",
         ):
-            assert access.catalog_headers(other) == {}
+            assert access.catalog_route(other).headers == {}
 
     def test_nothing_shows_what_it_holds(self):
         for credentials in (

@@ -102,7 +102,8 @@ class Watched:
         self.seen = []
         self.has_credentials = False
 
-    def run(self, request, credentials=None):
+    def run(self, request, credentials=None, **options):
+        """Run it as ``run_job`` does, with its ``options``."""
         self.has_credentials = credentials is not None
         try:
             return run_job(
@@ -111,6 +112,7 @@ class Watched:
                 on_event=self._look,
                 is_cancelled=lambda: False,
                 credentials=credentials,
+                **options,
             )
         except Exception as error:
             self.seen.append(str(error).encode())

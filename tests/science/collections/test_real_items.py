@@ -9,9 +9,9 @@ from fairweather.core.bridge.profiles import find_profile
 from fairweather.core.bridge.request import Area, SceneSearch
 from fairweather.core.science.area import read_area
 from fairweather.core.science.catalog.find import find_scenes
-from fairweather.core.science.catalog.scene_tile import scene_tile
 from fairweather.core.science.imagery.scene import read_scenes
 from fairweather.core.science.reporter import RecordingReporter
+from fairweather.core.science.scene_tile import scene_tile
 
 WORLD = shapely.box(-180, -85, 180, 85)
 S2_BANDS = tuple(find_profile("sentinel-2-c1-l2a").bands)

@@ -5,8 +5,8 @@ from fairweather.core.bridge.profiles import find_profile
 from fairweather.core.bridge.request import SceneSearch
 from fairweather.core.science.area import read_area
 from fairweather.core.science.catalog.find import find_scenes
-from fairweather.core.science.catalog.scene_tile import scene_tile
 from fairweather.core.science.reporter import RecordingReporter
+from fairweather.core.science.scene_tile import scene_tile
 
 WHEN = "2023-08-10T10:00:00.024Z"
 ESA = {"platform": "sentinel-2a", "grid:code": "MGRS-33TWM"}

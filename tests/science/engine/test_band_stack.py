@@ -12,8 +12,8 @@ from fairweather.core.science.composite.band_stack import BandStack, missing_num
 from fairweather.core.science.composite.clear_days import ClearDays, packed
 from fairweather.core.science.composite.median import masked_median
 from fairweather.core.science.composite.stack_folder import StackFolder
-from fairweather.core.science.composite.stack_memory import StackMemory
 from fairweather.core.science.imagery.scene_days import SceneDay
+from fairweather.core.science.stack_memory import StackMemory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -182,13 +182,13 @@ class TestNoRanges:
 
     def test_two_files_are_copied_at_the_same_time(self, folder, server, ranges, monkeypatch):
         (folder / "b.bin").write_bytes(CONTENT)
-        both_are_coming, pieces = threading.Barrier(2, timeout=5), byte_ranges._pieces
+        both_are_coming, pieces = threading.Barrier(2, timeout=5), byte_ranges.pieces
 
         def pieces_together(*arguments):
             both_are_coming.wait()
             yield from pieces(*arguments)
 
-        monkeypatch.setattr(byte_ranges, "_pieces", pieces_together)
+        monkeypatch.setattr(byte_ranges, "pieces", pieces_together)
         hrefs = [server.href(name) for name in ("a.bin", "b.bin")]
         with ThreadPoolExecutor(2) as threads:
             found = list(threads.map(lambda href: ranges.read(href, 5, 9), hrefs))

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -175,6 +176,41 @@ class TestReaders:
             list(readers.map(read, range(500)))
         assert len(begun) < 100
         assert not [t for t in threading.enumerate() if t.name.startswith(("read_", "compute_"))]
+
+    @pytest.mark.parametrize("kind", ["map", "compute"])
+    def test_an_error_is_raised_while_what_came_before_is_still_under_way(self, tmp_path, kind):
+        over = threading.Event()
+
+        def work(number):
+            if number == 1:
+                raise ReadError("broken")
+            if not over.is_set():
+                over.wait(10)
+            return number
+
+        with Readers(2, tmp_path) as readers:
+            found = getattr(readers, kind)(work, range(2))
+            began = time.monotonic()
+            with pytest.raises(ReadError, match="broken"):
+                next(found)
+            assert time.monotonic() - began < 1
+            over.set()
+
+    def test_nothing_to_do(self, tmp_path):
+        with Readers(2, tmp_path) as readers:
+            assert list(readers.map(abs, [])) == []
+
+    def test_what_is_taken_is_let_go_of(self, tmp_path):
+        made = []
+
+        def make(_):
+            array = np.zeros(10)
+            made.append(weakref.ref(array))
+            return array
+
+        with Readers(2, tmp_path) as readers:
+            for number, _array in enumerate(readers.map(make, range(20))):
+                assert sum(one() is not None for one in made) <= 21 - number
 
     def test_leaving_closes_and_removes_copies(self, tmp_path, serve_files, scenes, grid):
         (tmp_path / "scratch").mkdir()

@@ -12,14 +12,18 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10
 
 
 @contextlib.contextmanager
-def silent_server(sent=b""):
-    """The address of a server that answers each request with ``sent`` and then nothing more."""
+def silent_server(sent=b"", on_asked=lambda: None):
+    """The address of a server that answers each request with ``sent`` and then nothing more.
+
+    ``on_asked`` is called whenever a request has come.
+    """
     over = threading.Event()
 
     def answer(connection):
         with connection, contextlib.suppress(OSError):
             connection.recv(65536)
             connection.sendall(sent)
+            on_asked()
             over.wait()
 
     def serve(listener):

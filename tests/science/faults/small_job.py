@@ -31,6 +31,7 @@ from fairweather.core.science.imagery.memory_budget import BlockPlan
 from fairweather.core.science.reporter import RecordingReporter
 from fairweather.core.science.timeseries import site_blocks
 from fairweather.core.science.timeseries.job import run_time_series
+from fairweather.core.science.web.timed_answers import Pace
 from pyproj import Transformer
 from rasterio.io import MemoryFile
 from urllib3 import Timeout
@@ -50,7 +51,7 @@ def make_impatient(patch):
     policy = patience.RetryPolicy(first_pause=0.001, longest_pause=0.01, longest_in_silence=0.01)
     patch.setattr(byte_ranges, "retry_policy", lambda: policy)
     patch.setattr(byte_ranges, "TIMEOUT", Timeout(connect=1, read=0.1))
-    patch.setattr(byte_ranges, "SECONDS_OF_GRACE", 0.1)
+    patch.setattr(byte_ranges, "PACE", Pace(seconds_of_grace=0.2, fewest_bytes_a_second=2048))
 
 
 def cut_into_tiles(patch):
@@ -209,6 +210,17 @@ class SmallJob:
             pixels, tags = dataset.read().astype(np.float64), dataset.tags()
         report = Path(fields["report"]).read_text("utf-8") if "report" in fields else ""
         return Outcome(pixels, tags, reporter.warnings, values, report)
+
+    def dry_run(self, **fields):
+        """What a dry run warns of."""
+        request = CompositeRequest(
+            self.search(), BANDS, str(self.folder / "dry.tif"), memory_gb=1.0, dry_run=True
+        )
+        scratch = self.folder / "scratch-dry"
+        scratch.mkdir(exist_ok=True)
+        reporter = RecordingReporter()
+        run_composite(dataclasses.replace(request, **fields), reporter, scratch)
+        return reporter.warnings
 
     def series(self, **fields):
         """The observations of two sites, each a part of one tile; and the warnings."""

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+import urllib3
 from fairweather.core.bridge.errors import CatalogError
-from fairweather.core.science.catalog import web
+from fairweather.core.science.web import client, patience
 
 ONCE = (
     *("refuse", "hang up", "reset", "cut", "stall"),
@@ -43,10 +44,8 @@ stac_server = load("stac_server")
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    policy = web.retry_policy().new(backoff_factor=0.001, backoff_jitter=0)
-    monkeypatch.setattr(web, "retry_policy", lambda: policy)
-    monkeypatch.setattr(web, "TIMEOUT", (1, 0.2))
-    monkeypatch.setattr(web, "SECONDS_BETWEEN_ATTEMPTS", 0.001)
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(client, "TIMEOUT", urllib3.Timeout(connect=1, read=0.2))
 
 
 @pytest.fixture
@@ -126,7 +125,19 @@ def test_a_server_that_goes_bad_ends_the_search_with_a_sentence(
             find(catalog)
         assert "\n" not in str(caught.value)
     assert time.monotonic() - began < 5
-    assert server.requests < 150
+    assert server.requests < 40
+
+
+@pytest.mark.parametrize("fault", ["refuse", "stall", "503"])
+def test_a_server_that_dies_is_given_up_for_all_items_at_once(server, make_item, find, fault):
+    many = [make_item(f"scene-{number}") for number in range(200)]
+    catalog = static_catalog(server, many)
+    server.script = {10: f"all {fault}"}
+    found, reporter = find(catalog)
+    lost = len(many) - len(found.items)
+    assert lost > 150
+    assert any(f"{lost} documents" in text for text in reporter.warnings)
+    assert server.requests < 10 + 50
 
 
 def test_the_pause_that_an_api_asks_for_in_mid_paging(server, catalog, find):

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 from fairweather.core.science.access.tokens import KeptToken, Token
-from fairweather.core.science.imagery.files import byte_ranges, patience
+from fairweather.core.science.imagery.files import patience
 from fairweather.core.science.reporter import RecordingReporter, StageProgress
-from urllib3 import HTTPResponse
+from fairweather.core.science.web.retry_after import retry_after
 from urllib3.exceptions import ProtocolError
 
 DAY, YEAR = 86_400, 365 * 86_400
@@ -56,9 +56,7 @@ def test_a_moment_to_come_back_at_is_taken_by_the_servers_clock(wrong_by):
     moment = now + timedelta(seconds=7)
     headers = {"Date": format_datetime(now, usegmt=True)}
     headers["Retry-After"] = format_datetime(moment, usegmt=True)
-    assert byte_ranges._retry_after(HTTPResponse(headers=headers)) == 7
-    assert byte_ranges._retry_after(HTTPResponse(headers={"Retry-After": "5"})) == 5
-    assert byte_ranges._retry_after(HTTPResponse(headers={"Retry-After": "soon"})) is None
+    assert retry_after(headers) == 7
 
 
 def test_the_time_left_does_not_jump(jumping_clock):

@@ -8,8 +8,8 @@ from datetime import date
 
 import pytest
 from fairweather.core.bridge.errors import InvalidRequestError, ReadError
-from fairweather.core.science.catalog.hrefs import without_query
 from fairweather.core.science.imagery.losses import Loss, LossTally, losses_in_words
+from fairweather.core.science.web.addresses import without_query
 
 EVERY_BYTE = (0, 1_000_000_000)
 
@@ -53,6 +53,23 @@ def test_a_tile_costs_its_day_in_its_block(server, small_job, same_pixels, asset
     found = small_job.run()
     same_pixels(found.pixels, small_job.oracle(without=[(2, 1)]))
     assert skipped(found) == [("scene-2", "mask" if asset == "scl" else asset, 1)]
+
+
+def test_a_damaged_tile_of_a_file_that_gdal_reads(server, small_job, same_pixels):
+    """Numbers of 14 bits are left to GDAL, which makes up pixels for this tile."""
+    name = "red-2.tif"
+    small_job.write(name, small_job.numbers["red", 2], nodata=0, nbits=14)
+    same_pixels(small_job.run().pixels, small_job.oracle())
+    first, end = small_job.tile_bytes(name, 1)
+    content = bytearray((server.folder / name).read_bytes())
+    half = (first + end) // 2
+    content[half:end] = bytes(end - half)
+    (server.folder / name).write_bytes(content)
+    found = small_job.run()
+    same_pixels(found.pixels, small_job.oracle(without=[(2, 1)]))
+    assert skipped(found) == [("scene-2", "red", 1)]
+    with pytest.raises(ReadError, match=r"red-2\.tif .*tile 1, 0 is broken"):
+        small_job.run(on_error="fail")
 
 
 def test_losses_of_several_days_and_bands(server, small_job, same_pixels):

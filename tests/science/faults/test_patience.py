@@ -1,5 +1,6 @@
 """How long servers are waited for: two ends, growing pauses, and hosts that are given up."""
 
+import dataclasses
 import socket
 import threading
 import time
@@ -277,10 +278,13 @@ class TestWithServer:
         assert time.monotonic() - begin < 6
 
     @pytest.mark.usefixtures("impatient")
-    def test_a_slow_server_is_not_given_up(self, server, href, ranges, monkeypatch):
-        monkeypatch.setattr(byte_ranges, "FEWEST_BYTES_A_SECOND", 10)
+    def test_a_slow_server_is_not_given_up(self, server, href, tmp_path, monkeypatch):
+        pace = dataclasses.replace(byte_ranges.PACE, fewest_bytes_a_second=10)
+        monkeypatch.setattr(byte_ranges, "PACE", pace)
         server.everything = "drip"
+        ranges = RangeReader(4, tmp_path)
         assert ranges.read(href, 0, 12) == bytes(range(12))
+        ranges.close()
 
 
 @pytest.mark.usefixtures("impatient")

@@ -1,10 +1,11 @@
 """A run that fails ends soon, also while many of its reads wait for a server that says nothing."""
 
+import json
 import threading
 import time
 
 import pytest
-from fairweather.core.bridge.errors import ReadError
+from fairweather.core.bridge.errors import AccessError, ReadError
 from fairweather.core.science import worker
 from fairweather.core.science.composite import run as composite_run
 from fairweather.core.science.imagery import readers as module
@@ -54,6 +55,50 @@ def test_a_run_that_is_to_fail_does_not_wait_for_what_stalls(small_job, server, 
     began = time.monotonic()
     with pytest.raises(ReadError, match="404"):
         small_job.run(on_error="fail")
+    assert time.monotonic() - began < 4
+    server.over.set()
+
+
+@pytest.mark.parametrize("asset", ["scl", "red"])
+def test_a_read_that_fails_ends_the_run_while_earlier_ones_still_wait(
+    small_job, server, monkeypatch, asset
+):
+    monkeypatch.setattr(module, "SECONDS_TO_CLOSE", 0.2)
+    for day in (0, 1):
+        # Not its header, which is read before all others to see how files are tiled.
+        name = f"{asset}-{day}.tif"
+        server.lasting[name] = ("stall", *small_job.tile_bytes(name, 1))
+    server.lasting[f"{asset}-2.tif"] = ("404", 0, 10**9)
+    began = time.monotonic()
+    with pytest.raises(ReadError, match=rf"{asset}-2\.tif .*404"):
+        small_job.run(on_error="fail")
+    assert time.monotonic() - began < 4
+    server.over.set()
+
+
+def test_a_series_ends_as_soon_too(small_job, server, monkeypatch):
+    monkeypatch.setattr(module, "SECONDS_TO_CLOSE", 0.2)
+    server.lasting["scl-0.tif"] = ("stall", 0, 10**9)
+    server.lasting["scl-2.tif"] = ("404", 0, 10**9)
+    began = time.monotonic()
+    with pytest.raises(ReadError, match="404"):
+        small_job.series(on_error="fail")
+    assert time.monotonic() - began < 4
+    server.over.set()
+
+
+@pytest.mark.parametrize("stalled", [range(3), range(4, 40)])
+def test_a_search_that_is_refused_does_not_wait_for_what_stalls(server, find, stalled):
+    """Of a static catalogue many documents are asked for at once."""
+    links = [{"rel": "item", "href": f"./{number}.json"} for number in range(40)]
+    root = {"type": "Catalog", "id": "c", "stac_version": "1.0.0", "links": links}
+    for name in ("catalog", *map(str, range(40))):
+        (server.folder / f"{name}.json").write_text(json.dumps(root))
+    server.lasting = {f"{number}.json": ("stall", 0, 10**9) for number in stalled}
+    server.lasting["3.json"] = ("401", 0, 10**9)
+    began = time.monotonic()
+    with pytest.raises(AccessError, match="refuses access"):
+        find(f"{server.address}/catalog.json")
     assert time.monotonic() - began < 4
     server.over.set()
 

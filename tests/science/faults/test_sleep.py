@@ -47,8 +47,9 @@ from fairweather.core.science import worker
 from fairweather.core.science.composite import plan
 from fairweather.core.science.imagery.files import byte_ranges, patience
 from fairweather.core.science.imagery.memory_budget import BlockPlan
+from fairweather.core.science.web.timed_answers import Pace
 byte_ranges.TIMEOUT = Timeout(connect=1, read=1)
-byte_ranges.SECONDS_OF_GRACE = 1
+byte_ranges.PACE = Pace(seconds_of_grace=1, fewest_bytes_a_second=2048)
 # Shorter than the sleep, as an hour's sleep is longer than what a run waits.
 patience.FOR_A_SERVER_THAT_ANSWERED = patience.Patience(seconds=2, files=6)
 patience.MOST_SECONDS_OF_AN_ATTEMPT = 1.5

@@ -9,13 +9,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from fairweather.core.bridge import leftovers
 from fairweather.core.bridge.errors import OutputError
+from fairweather.core.bridge.folder_size import folder_size
 from fairweather.core.bridge.home import unfinished_folder
 from fairweather.core.bridge.owned_folders import claim
 from fairweather.core.science.composite import finished_blocks, job, on_cluster, run_key
 from fairweather.core.science.composite.job import run_composite
-from fairweather.core.science.composite.stack_memory import StackMemory
 from fairweather.core.science.reporter import RecordingReporter
+from fairweather.core.science.stack_memory import StackMemory
 
 BLOCKS = 6
 DiskUsage = namedtuple("DiskUsage", "total used free")
@@ -239,6 +241,36 @@ def test_blocks_of_other_runs_give_way_to_a_run_that_needs_the_room(runs, monkey
     monkeypatch.setattr(shutil, "disk_usage", usage)
     assert runs.run() is not None
     assert unfinished() == []
+
+
+@pytest.fixture
+def small_bound(monkeypatch):
+    """All unfinished composites may take two and a half blocks."""
+    bound = int(2.5 * 64 * 64 * 3 * 4)
+    monkeypatch.setattr(leftovers, "MOST_BYTES", bound)
+    monkeypatch.setattr(finished_blocks, "MOST_BYTES", bound)
+    return bound
+
+
+def test_a_composite_larger_than_the_bound_goes_on_after_its_first_blocks(
+    runs, unfinished, small_bound
+):
+    whole = runs.run()
+    assert runs.messages("Only the first")
+    assert runs.run(stop_after=4) is None
+    assert len(unfinished()) == 2
+    leftovers.tidy_up()
+    assert runs.run() == whole
+    assert runs.composed == BLOCKS - 2
+
+
+def test_others_are_removed_before_the_bound_is_passed(runs, unfinished, small_bound):
+    runs.run(stop_after=2, bands=("nir",))
+    [other] = unfinished_folder().iterdir()
+    runs.run(stop_after=2)
+    [own] = unfinished_folder().iterdir()
+    assert own != other
+    assert folder_size(own) <= small_bound
 
 
 def test_a_block_that_lost_a_day_is_tried_again(runs):

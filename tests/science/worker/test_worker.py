@@ -242,3 +242,12 @@ def test_temporary_files_of_libraries_are_in_the_jobs_own_folder(real_worker, re
     """)
     values = worker.run(request_)
     assert values["folders"] == [values["own"]] * 3
+
+
+def test_a_home_that_cannot_be_used_is_told_by_hand(real_worker, request_, monkeypatch):
+    monkeypatch.setenv("FAIRWEATHER_HOME", "~nobody-of-that-name/x")
+    done = real_worker("return {}").by_hand(request_)
+    assert done.returncode == 1
+    assert done.stderr.startswith("FAIRWEATHER_HOME, ~nobody-of-that-name/x, names the folder")
+    assert len(done.stderr.splitlines()) == 1
+    monkeypatch.delenv("FAIRWEATHER_HOME")

@@ -63,6 +63,83 @@ def test_a_worker_stopped_by_hand_cleans_up_quickly(real_worker, request_, files
     assert (scratch / "tile").exists()  # a folder that a person named is not removed
 
 
+LOOKING_UP_A_NAME = """
+    import socket
+    from dataclasses import replace
+    from fairweather.core.bridge.request import Area
+    from fairweather.core.science.catalog.job import run_search
+    def look_up_for_a_minute(*arguments, **options):
+        note("ready", "yes")
+        time.sleep(60)
+    socket.getaddrinfo = look_up_for_a_minute
+    ring = [[16, 45], [17, 45], [17, 46], [16, 46], [16, 45]]
+    area = Area("EPSG:4326", {"type": "Polygon", "coordinates": [ring]})
+    search = replace(request.search, area=area, catalog="https://catalogue.invalid/stac")
+    return run_search(replace(request, search=search), reporter, scratch)
+"""
+WAYS = {
+    "stdin": lambda process: process.stdin.close(),
+    "SIGINT": lambda process: process.send_signal(signal.SIGINT),
+    "SIGTERM": lambda process: process.terminate(),
+}
+
+
+@posix_only
+@pytest.mark.parametrize("way", WAYS)
+def test_a_name_that_takes_a_minute_to_look_up_keeps_nobody(real_worker, request_, files_made, way):
+    worker = real_worker(LOOKING_UP_A_NAME)
+    scratch = worker.script.with_name("scratch")
+    command = worker.command(request_, "--scratch", scratch, "--watch-stdin")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        worker.wait_for("ready")
+        began = time.monotonic()
+        WAYS[way](process)
+        process.wait()
+        assert time.monotonic() - began < 2
+    assert files_made() == []
+    assert not scratch.exists()
+
+
+# Removing the blocks that were kept, say, once the composite has its name.
+NAMED = """
+    with whole_file(Path(request.items), scratch) as path:
+        path.write_text("whole")
+    note("ready", "yes")
+    time.sleep({seconds})
+    return {{"SCENE_COUNT": 7}}
+"""
+
+
+@posix_only
+def test_a_cancel_that_comes_when_all_is_written_is_too_late(real_worker, request_):
+    worker = real_worker(NAMED.format(seconds=0.2))
+    ready = Path(f"{worker.script}.ready")
+    assert worker.run(request_, ready.exists) == {"SCENE_COUNT": 7}
+    assert Path(request_.items).read_text() == "whole"
+
+
+@posix_only
+@pytest.mark.parametrize("way", WAYS)
+def test_a_signal_that_comes_when_all_is_written_is_too_late(real_worker, request_, way):
+    worker = real_worker(NAMED.format(seconds=0.2))
+    command = worker.command(request_, "--watch-stdin")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        worker.wait_for("ready")
+        WAYS[way](process)
+        said = process.stdout.read().splitlines()
+    assert process.returncode == 0
+    assert json.loads(said[-1]) == {"event": "result", "values": {"SCENE_COUNT": 7}}
+
+
+@posix_only
+def test_a_job_that_goes_on_after_its_first_file_is_cancelled(real_worker, request_):
+    worker = real_worker(NAMED.format(seconds=60))
+    ready = Path(f"{worker.script}.ready")
+    with pytest.raises(CancelledError):
+        worker.run(request_, ready.exists)
+    assert time.time() - ready.stat().st_mtime < 2
+
+
 @posix_only
 def test_a_worker_stopped_from_outside_is_not_taken_for_out_of_memory(real_worker, request_):
     worker = real_worker("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)")

@@ -26,7 +26,7 @@ LATE = """
     late = [
         importlib.import_module("fairweather.core.science." + name)
         for name in ("timeseries.chart_page", "timeseries.chart_image", "composite.report",
-                     "cluster.connection", "catalog.web", "access.access")
+                     "cluster.connection", "web.client", "access.access")
     ]
     from fairweather.core.bridge import indices, profiles, version
     return {{

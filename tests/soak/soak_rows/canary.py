@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 from fairweather.core.bridge.errors import FairweatherError
+from fairweather.core.science.access.keyed_requests import catalog_client
 from fairweather.core.science.catalog.documents import DocumentReader
 from fairweather.core.science.catalog.hrefs import resolve_asset, resolve_link
 from fairweather.core.science.catalog.paging import read_pages
-from fairweather.core.science.catalog.web import WebError, WebRequest, open_session
 from fairweather.core.science.imagery.files import patience
 from fairweather.core.science.imagery.files.raster_files import RasterFiles
+from fairweather.core.science.web.client import WebRequest
+from fairweather.core.science.web.errors import WebError
 from soak_faults import load
 from soak_row import Row, Trial
 
@@ -139,10 +141,13 @@ class _Led:
         self._catalog.answer = lambda seen: (
             self._places.follow(seen, self._guarded) or next(replies, None)
         )
-        with open_session(self._places.access_of()) as session:
-            pages = read_pages(session, WebRequest(self._places.CATALOG), "features")
+        client = catalog_client(self._places.access_of())
+        try:
+            pages = read_pages(client, WebRequest(self._places.CATALOG), "features")
             next(pages)
             return next(pages, None) is None
+        finally:
+            client.close()
 
 
 ROW = Row(

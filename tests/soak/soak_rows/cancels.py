@@ -41,10 +41,12 @@ TIMES = 200
 MOST_SECONDS = 2.0
 # Where a server says nothing, a run would last for minutes.
 SECONDS_OF_A_STALLED_RUN = 3.0
-LAUNCH = Path(__file__).resolve().parents[3] / "core" / "launch.py"
+HERE = Path(__file__).resolve().parent.parent
+LAUNCH = HERE.parents[1] / "core" / "launch.py"
+NAMES = "socket:getaddrinfo"
 BUTTON, SIGINT, SIGTERM, GROUP = "button", "SIGINT", "SIGTERM", "Ctrl-C of the group"
 WAYS = (BUTTON, SIGINT, SIGTERM, GROUP) if os.name == "posix" else (BUTTON,)
-ENVIRONMENT = "environment"
+ENVIRONMENT, LOOK_UP = "environment", "search, no name"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Runs:
     requests: Mapping[str, Request]
     seconds: Mapping[str, float]
     index: str
+    # An interpreter in which the look-up of a name takes minutes.
+    python_without_names: Path
     folder: Path
 
     @property
@@ -109,7 +113,12 @@ def _runs(trial: Trial) -> Iterator[Runs]:
         requests, seconds = _finite(trial.folder)
         stalled = _stalled(trial.folder, never, half)
         seconds |= dict.fromkeys([*stalled, ENVIRONMENT], SECONDS_OF_A_STALLED_RUN)
-        yield Runs({**requests, **stalled}, seconds, f"{never}/simple", trial.folder)
+        python = load("run_stages", HERE.parent).make_holding_python(
+            trial.folder / "python", Path(sys.executable)
+        )
+        held = {"FAIRWEATHER_TEST_HELD": str(trial.folder / "held")}
+        stack.enter_context(mock.patch.dict(os.environ, held))
+        yield Runs({**requests, **stalled}, seconds, f"{never}/simple", python, trial.folder)
 
 
 def _finite(folder: Path) -> tuple[dict[str, Request], dict[str, float]]:
@@ -158,6 +167,9 @@ def _stalled(folder: Path, never: str, half: str) -> dict[str, Request]:
         "search, half a page": SearchScenesRequest(
             replace(asked, catalog=half), "items.json", "footprints.geojson"
         ),
+        LOOK_UP: SearchScenesRequest(
+            replace(asked, catalog="https://catalogue.invalid"), "items.json", "footprints.geojson"
+        ),
         "reading, no answer": CompositeRequest(search, ("red",), "composite.tif", memory_gb=1.0),
     }
 
@@ -188,16 +200,20 @@ def _cancel(runs: Runs, kind: str, way: str, moment: float, number: int) -> Canc
                 )
             return _by_signal([LAUNCH, "environment", "create"], way, moment)
     request = _into(runs.requests[kind], outputs)
-    if way == BUTTON:
-        return _by_button(
-            lambda is_over: run_job(
-                request, Path(sys.executable), on_event=lambda _: None, is_cancelled=is_over
-            ),
-            moment,
-        )
-    path = runs.folder / f"request {number}.json"
-    path.write_text(request_to_json(request), encoding="utf-8")
-    return _by_signal([LAUNCH, "worker", path], way, moment)
+    python, settings = Path(sys.executable), {}
+    if kind == LOOK_UP:
+        python, settings = runs.python_without_names, {"FAIRWEATHER_TEST_HOLD": NAMES}
+    with mock.patch.dict(os.environ, settings):
+        if way == BUTTON:
+            return _by_button(
+                lambda is_over: run_job(
+                    request, python, on_event=lambda _: None, is_cancelled=is_over
+                ),
+                moment,
+            )
+        path = runs.folder / f"request {number}.json"
+        path.write_text(request_to_json(request), encoding="utf-8")
+        return _by_signal([LAUNCH, "worker", path], way, moment, python)
 
 
 def _by_button(work, moment: float) -> Cancelled:
@@ -212,8 +228,10 @@ def _by_button(work, moment: float) -> Cancelled:
     return Cancelled(max(0.0, time.monotonic() - began - moment), word)
 
 
-def _by_signal(arguments: list[object], way: str, moment: float) -> Cancelled:
-    command = [sys.executable, *map(str, arguments)]
+def _by_signal(
+    arguments: list[object], way: str, moment: float, python: Path = Path(sys.executable)
+) -> Cancelled:
+    command = [str(python), *map(str, arguments)]
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as wrong:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=said, stderr=wrong, start_new_session=True

@@ -34,7 +34,6 @@ from fairweather.core.science.area import read_area
 from fairweather.core.science.catalog import job
 from fairweather.core.science.catalog.checks import Checker, read_conditions
 from fairweather.core.science.catalog.gathering import Gathering
-from fairweather.core.science.catalog.json_text import parse_json
 from fairweather.core.science.composite.coverage import cover_area, scene_warnings
 from fairweather.core.science.composite.inputs import CompositeInputs
 from fairweather.core.science.composite.plan import plan_composite
@@ -46,6 +45,7 @@ from fairweather.core.science.imagery.readers import Readers
 from fairweather.core.science.imagery.scene import read_scenes
 from fairweather.core.science.reporter import RecordingReporter
 from fairweather.core.science.scenes_to_read import ScenesToRead
+from fairweather.core.science.web.json_text import parse_json
 from soak_items import CHANGES, honest_items
 from soak_json_mutations import CANARY, mutate
 from soak_row import Row, Trial

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from random import Random
 
@@ -22,6 +23,7 @@ from fairweather.core.science.sample_catalog.job import run_sample_catalog
 from soak_faults import load
 from soak_row import Row, Trial
 from soak_runs import Run, check_run, make_run
+from soak_sample import MASK, wanted_scenes
 
 DAYS = 12
 SHARE_THAT_FAILS = 0.1
@@ -29,7 +31,12 @@ MOST_SECONDS_TO_CANCEL = 2.0
 SECONDS_OF_A_RUN = 3.0
 FAILURES_SHOWN = 5
 # How often each is tried, of a hundred.
-KINDS = {"calm": 38, "shaky server": 20, "cancel": 15, "kill": 12, "mistake": 10, "lost file": 5}
+KINDS = {
+    "calm": 32, "shaky server": 18, "cancel": 14, "kill": 11, "mistake": 10, "lost file": 5,
+    "lost days": 10,
+}  # fmt: skip
+# How a file is broken that no patience helps; nor is any wasted on it.
+FOR_GOOD = ("404", "401", "damaged", "redirect")
 
 
 class _Stage:
@@ -238,6 +245,53 @@ def _lose_file(stage: _Stage, random: Random, outputs: Path) -> None:
         stage.finish(run, "lost file")
 
 
+def _lose_days(stage: _Stage, random: Random, outputs: Path) -> None:
+    """Files of some days are broken for good: the result is that without these days."""
+    run = make_run(random, stage.served(), outputs)
+    scenes = {day: list(group) for day, group in groupby(_scenes(stage, run), _day)}
+    count = random.choice((1, 1, 2, 3, len(scenes)))
+    days = random.sample(sorted(scenes), min(count, len(scenes)))
+    name, fault = random.choice(run.needed), random.choice(FOR_GOOD)
+    # Of all scenes of a day alike: in which blocks a day is lost is then no question.
+    lost = [item for day in days for item in scenes[day]]
+    for item in lost:
+        place = item.with_name(f"{name}.tif").relative_to(stage.sample).as_posix()
+        stage.server.lasting[place] = (fault, 0, 1_000_000_000)
+    run = dataclasses.replace(run, lost=frozenset(item.stem for item in lost))
+    try:
+        stage.run(run)
+    except errors.ReadError as error:
+        _check_error(error, "ReadError", "Most of the imagery cannot be read")
+        assert _may_be_most(scenes, days), f"{len(days)} of {len(scenes)} days are no most"
+        assert not list(outputs.iterdir()), "a run that failed left an output"
+        stage.ends["lost days: most are"] += 1
+    except errors.NoScenesError:
+        assert _expects_no_scenes(stage, run), "scenes were there, and none was found"
+        stage.ends["lost days: no scenes, rightly"] += 1
+    else:
+        assert name != MASK or len(days) < len(scenes), "nothing could be read, and it ended well"
+        stage.finish(run, "lost days")
+
+
+def _scenes(stage: _Stage, run: Run) -> list[Path]:
+    """The items that the run wants, by day."""
+    wanted = wanted_scenes(stage.sample, run.wanted, (MASK,), None)
+    items = {path.stem: path for path in stage.sample.glob("fairweather-sample/*/*.json")}
+    return sorted((items[scene.id] for scene in wanted), key=_day)
+
+
+def _day(item: Path) -> str:
+    """``20240103`` of ``SAMPLE_S2A_T33VXC_20240103T100031_L2A``."""
+    return item.stem.split("_")[3][:8]
+
+
+def _may_be_most(scenes: dict[str, list[Path]], days: list[str]) -> bool:
+    """Whether more than half of the days may be lost where few scenes lie."""
+    tiles = Counter(item.stem.split("_")[2] for group in scenes.values() for item in group)
+    # Two scenes of each tile cover a part of it only.
+    return 2 * len(days) > min(tiles.values()) - 2
+
+
 TRIES = {
     "calm": _calm,
     "shaky server": _shaky,
@@ -245,6 +299,7 @@ TRIES = {
     "kill": _kill,
     "mistake": _mistake,
     "lost file": _lose_file,
+    "lost days": _lose_days,
 }
 
 
@@ -275,7 +330,8 @@ def run(trial: Trial) -> dict[str, object]:
 
 ROW = Row(
     name="whole_runs",
-    promise="Random whole runs, with cancels, kills and faults: the oracle's result, or the error",
+    promise="Random whole runs, with cancels, kills, faults and lost days: the oracle's result, or "
+    "the error",
     times=200,
     run=run,
 )

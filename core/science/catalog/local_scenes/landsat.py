@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ....bridge.profiles import CollectionProfile
-from ..json_text import parse_json
+from ...web.json_text import parse_json
 from .scene_item import LocalFile, LocalScene, PixelGrid, read_number
 
 METADATA = "_MTL.json"

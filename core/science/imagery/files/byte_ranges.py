@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import re
+import stat
 import threading
-import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from email.utils import parsedate_to_datetime
 from itertools import chain
 from pathlib import Path
 
 import urllib3
-from urllib3.exceptions import HTTPError, InvalidHeader, ProtocolError
-from urllib3.exceptions import TimeoutError as ServerTimeoutError
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from ....bridge.errors import OutputError
 from ...access.access import Access
-from ...access.connections import Connections
-from ...access.sending import send
-from ...catalog.web import reason_in_words
+from ...access.keyed_requests import request_file
+from ...web.bodies import pieces
+from ...web.connections import Connections
+from ...web.reasons import reason_in_words
+from ...web.retry_after import retry_after
+from ...web.timed_answers import Pace
 from ...whole_file import FULL_DISK_ERRORS
 from .bytes_in_flight import BytesInFlight
 from .patience import Hosts, RangeError, StatusError, first_cause, may_pass, retry_policy
@@ -28,12 +29,7 @@ from .processor_places import place_given_up
 
 TIMEOUT = urllib3.Timeout(connect=10, read=20)
 
-# A connection slower than this, after its first seconds, is given up: a server may send a byte
-# now and then and never end.
-FEWEST_BYTES_A_SECOND = 2048
-SECONDS_OF_GRACE = 30.0
-# Larger pieces cost more: the system then clears new memory for each.
-PIECE_BYTES = 64 * 1024
+PACE = Pace(seconds_of_grace=30, fewest_bytes_a_second=2048)
 COPY_BYTES = 8 * 1024**2
 MOST_COPIED_BYTES = 8 * 1024**3
 # Twice what the usual tiles take, of a megabyte and a half in each of the reading threads.
@@ -53,7 +49,8 @@ class RangeReader:
     def __init__(self, connections: int, scratch: Path, access: Access | None = None) -> None:
         """``access`` has the keys and signatures that some servers want."""
         self._access = access or Access()
-        self._connections = Connections(self._access.rules.private_addresses, connections, TIMEOUT)
+        allowed = self._access.rules.private_addresses
+        self._connections = Connections(allowed, connections, TIMEOUT, PACE)
         self._scratch = scratch
         self._copies: dict[str, Path] = {}
         self._copying: dict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -131,16 +128,16 @@ class RangeReader:
             "User-Agent": "fairweather",
             "Accept-Encoding": "identity",
         }
-        response = send(self._connections, self._access, href, headers)
+        response = request_file(self._connections, self._access, href, headers)
         try:
             if response.status == WHOLE_CONTENT:
                 return _read_disk(self._copy(href, response), start, length)
             if response.status == RANGE_NOT_SATISFIABLE:
                 return b""
             if response.status != PARTIAL_CONTENT:
-                raise StatusError(response.status, _retry_after(response))
+                raise StatusError(response.status, retry_after(response.headers))
             # One byte more than asked for is enough to see that an answer is too long.
-            content = b"".join(_pieces(response, length + 1))
+            content = b"".join(pieces(response, length + 1))
         finally:
             # A connection whose answer was not read to its end cannot serve the next request.
             response.close()
@@ -152,19 +149,19 @@ class RangeReader:
             copying = self._copying[href]
         with copying:
             if href not in self._copies:
-                pieces = _pieces(response, MOST_COPIED_BYTES + 1)
-                first = next(pieces, b"")
+                content = pieces(response, MOST_COPIED_BYTES + 1)
+                first = next(content, b"")
                 if first.lstrip().startswith(b"<"):
                     # As a hotel's network does until somebody signs in.
                     raise ProtocolError("the server sent a web page instead of the file")
-                self._keep(href, chain([first], pieces))
+                self._keep(href, chain([first], content))
             return self._copies[href]
 
-    def _keep(self, href: str, pieces: Iterable[bytes]) -> Path:
-        """The copy of a file, of its ``pieces`` if there is none yet."""
+    def _keep(self, href: str, content: Iterable[bytes]) -> Path:
+        """The copy of a file, of its ``content`` if there is none yet."""
         path = self._scratch / f"copied-file-{uuid.uuid4().hex}"
         try:
-            _write(path, pieces)
+            _write(path, content)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -174,38 +171,7 @@ class RangeReader:
         return kept
 
 
-def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
-    """The pause that the server asks for, in seconds; a moment is taken by the server's clock."""
-    asked, now = response.headers.get("Retry-After", ""), response.headers.get("Date", "")
-    try:
-        pause = parsedate_to_datetime(asked) - parsedate_to_datetime(now)
-        return max(0.0, pause.total_seconds())
-    except (TypeError, ValueError):
-        pass  # it asks for seconds, or does not say what time it is
-    try:
-        return urllib3.Retry().get_retry_after(response)
-    except InvalidHeader:
-        return None
-
-
-def _pieces(response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
-    """The content, up to ``most`` bytes of it.
-
-    Raises:
-        ServerTimeoutError: it comes too slowly.
-    """
-    began, received = time.monotonic(), 0
-    while received < most:
-        piece = response.read1(min(PIECE_BYTES, most - received))
-        if not piece:
-            return
-        received += len(piece)
-        yield piece
-        if time.monotonic() - began > SECONDS_OF_GRACE + received / FEWEST_BYTES_A_SECOND:
-            raise ServerTimeoutError(f"timed out after {received} bytes")
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> None:
+def _write(path: Path, content: Iterable[bytes]) -> None:
     """Write a new file.
 
     Raises:
@@ -215,7 +181,7 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
     try:
         with path.open("wb") as file:
             size = 0
-            for piece in pieces:
+            for piece in content:
                 size += len(piece)
                 if size > MOST_COPIED_BYTES:
                     words = f"it is larger than {MOST_COPIED_BYTES >> 30} GB"
@@ -236,7 +202,7 @@ def _checked(content: bytes, start: int, length: int, content_range: str) -> byt
     Raises:
         ProtocolError: it is another range.
     """
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", content_range)
+    found = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", content_range)
     is_told = found and int(found[1]) == start and len(content) == int(found[2]) + 1 - start
     # A server that does not know where the file ends sends what there is.
     if (
@@ -251,8 +217,13 @@ def _checked(content: bytes, start: int, length: int, content_range: str) -> byt
 
 def _read_disk(path: Path, start: int, length: int) -> bytes:
     try:
+        # To open a pipe is to wait for whoever writes into it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise RangeError("it is no file but a folder, a device or a pipe", is_lasting=True)
         with path.open("rb") as file:
             file.seek(start)
             return file.read(length)
     except OSError as error:
         raise RangeError(error.strerror or str(error)) from error
+    except ValueError as error:
+        raise RangeError("its address is no name of a file", is_lasting=True) from error

@@ -17,7 +17,9 @@ SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 CODESTREAM_BOX = b"jp2c"
 MOST_BOXES = 64
 MOST_HEADER_BYTES = 4 * 1024**2
-MOST_TILES = 65_535
+# OpenJPEG takes six kilobytes for each tile and one for each of its components, whatever they hold.
+MOST_TILES = 8_192
+MOST_TILE_COMPONENTS = 32_768
 MOST_TILE_PARTS = 65_535
 
 # Of a number, as OpenJPEG holds it; and by how much an encoding may enlarge a tile.
@@ -76,10 +78,7 @@ def read_header(read: Read) -> Header | None:
     """
     if read(0, len(SIGNATURE)) != SIGNATURE:
         return None
-    found = _find_codestream(read)
-    if found is None:
-        return None
-    box, start, end = found
+    box, start, end = _find_codestream(read)
     if read(start, 2) != START:
         raise ValueError("it has no codestream")
     kept, lengths, size = [START], [], b""
@@ -92,10 +91,11 @@ def read_header(read: Read) -> Header | None:
         if length < 2 or marker[:1] != b"\xff" or position - start > MOST_HEADER_BYTES:
             raise ValueError("its codestream's header is broken")
         content = read(position, length + 2)
-        if marker == PACKED_HEADERS:
-            return None
         if marker == SIZE:
             size = content
+            _check_size(size)
+        if marker == PACKED_HEADERS:
+            return None
         if marker == TILE_LENGTHS:
             lengths.append(content)
         else:
@@ -106,8 +106,12 @@ def read_header(read: Read) -> Header | None:
     )
 
 
-def _find_codestream(read: Read) -> tuple[int, int, int | None] | None:
-    """Where its box, and its content, start and end."""
+def _find_codestream(read: Read) -> tuple[int, int, int | None]:
+    """Where its box, and its content, start and end.
+
+    Raises:
+        ValueError: there is none that begins within a header's length.
+    """
     position = 0
     for _ in range(MOST_BOXES):
         length, kind = _unpack(">I4s", read(position, 8))
@@ -118,9 +122,9 @@ def _find_codestream(read: Read) -> tuple[int, int, int | None] | None:
         if kind == CODESTREAM_BOX:
             return position, position + head, position + length if length else None
         if length < head or position + length > MOST_HEADER_BYTES:
-            return None
+            break
         position += length
-    return None
+    raise ValueError("it has no codestream")
 
 
 def _header(
@@ -132,15 +136,11 @@ def _header(
     end: int | None,
     lengths: tuple[tuple[int, int], ...],
 ) -> Header | None:
-    width, height, left, top, tile_width, tile_height, tile_left, tile_top, components = _unpack(
-        ">8IH", size[6:40]
+    width, height, left, top, tile_width, tile_height, tile_left, tile_top, components = _numbers(
+        size
     )
     if left or top or tile_left or tile_top:
         return None
-    if not (width and height and tile_width and tile_height and components):
-        raise ValueError("its codestream has no size")
-    if -(-width // tile_width) * -(-height // tile_height) > MOST_TILES:
-        raise ValueError("its codestream has too many tiles")
     return Header(
         boxes=boxes,
         markers=markers,
@@ -153,6 +153,29 @@ def _header(
     )
 
 
+def _numbers(size: bytes) -> tuple[int, ...]:
+    """The marker's Xsiz, Ysiz, XOsiz, YOsiz, XTsiz, YTsiz, XTOsiz, YTOsiz and Csiz (A.5.1)."""
+    return _unpack(">8IH", size[6:40])
+
+
+def _check_size(size: bytes) -> None:
+    """Check what every decoder of the file has to hold.
+
+    Raises:
+        ValueError: there is no image, or it is in more tiles than any is.
+    """
+    width, height, left, top, tile_width, tile_height, tile_left, tile_top, components = _numbers(
+        size
+    )
+    is_place = tile_left <= left < width and tile_top <= top < height
+    if not (is_place and tile_width and tile_height and components):
+        raise ValueError("its codestream has no size")
+    across, down = -(-(width - tile_left) // tile_width), -(-(height - tile_top) // tile_height)
+    tiles = across * down
+    if tiles > MOST_TILES or tiles * components > MOST_TILE_COMPONENTS:
+        raise ValueError("its codestream has too many tiles")
+
+
 def _read_lengths(markers: list[bytes]) -> tuple[tuple[int, int], ...]:
     """The tile and length of each part, in the file's order, as TLM markers tell them (A.7.1)."""
     parts: list[tuple[int, int]] = []
@@ -162,6 +185,8 @@ def _read_lengths(markers: list[bytes]) -> tuple[tuple[int, int], ...]:
             layout = f">{('', 'B', 'H')[min(tile_bytes, 2)]}{'I' if is_long else 'H'}"
             for entry in struct.iter_unpack(layout, content[6:]):
                 parts.append((entry[0] if tile_bytes else len(parts), entry[-1]))
+            if len(parts) > MOST_TILE_PARTS:
+                raise ValueError("its codestream has too many tile parts")
     except (struct.error, IndexError) as error:
         raise ValueError("its list of tile lengths is broken") from error
     return tuple(parts)

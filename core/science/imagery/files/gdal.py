@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ import rasterio.windows
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
+from .gdal_checks import DamagedTileError, check_deflated_tiles, decoders_complaints_raised
 from .raster_file import Window, check_crs, read_error
 
 # GDAL finds a format by a file's content, and some formats name further files to open: an address
@@ -150,11 +152,14 @@ class GdalFile:
     def read(self, level: int, window: Window, whole: Window) -> np.ndarray:  # noqa: ARG002
         """The pixels of a window; see ``RasterFile``."""
         try:
-            with self._datasets.lend(self._place, level) as dataset:
+            # Whatever fails within, the dataset is closed with the pixels that it holds.
+            with self._datasets.lend(self._place, level) as dataset, decoders_complaints_raised():
+                if dataset.driver == TIFF_DRIVER:
+                    check_deflated_tiles(dataset, Path(self._place), window)
                 pixels: np.ndarray = dataset.read(
                     1, window=rasterio.windows.Window.from_slices(*window)
                 )
-        except RasterioError as error:
+        except (RasterioError, DamagedTileError, OSError) as error:
             raise read_error(self._href, error) from error
         return pixels
 

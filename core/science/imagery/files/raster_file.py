@@ -9,8 +9,8 @@ from odc.geo.geobox import GeoBox
 from rasterio.crs import CRS
 
 from ....bridge.errors import ReadError
-from ...catalog.hrefs import without_query
 from ...plain_crs import names_files
+from ...web.addresses import without_query
 from .patience import HostDownError
 
 # Rows and columns.

@@ -7,7 +7,6 @@ left to GDAL.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -23,6 +22,7 @@ from ....bridge.errors import FairweatherError
 from .byte_ranges import RangeReader
 from .patience import RangeError
 from .raster_file import Window, read_error
+from .tiff_header import TiffHeader
 from .tile_cache import TileCache
 from .tile_grid import TiledLevel, TileGrid
 
@@ -30,9 +30,6 @@ SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # The header of a Sentinel-2 band with its overviews fits; a longer one takes a second request.
 HEADER_BYTES = 32 * 1024
-
-# More than any header has: what claims to be longer is broken, or meant to fill the memory.
-MOST_HEADER_BYTES = 64 * 1024**2
 MOST_LEVELS = 32
 # Of a tile that is decoded as a whole, in each of many threads; larger ones are left to GDAL.
 MOST_DECODED_BYTES = 128 * 1024**2
@@ -46,12 +43,17 @@ SMALL_TILE_BYTES = 64 * 1024
 SMALL_GAP = 1024
 LARGEST_REQUEST = 16 * 1024**2
 
+# Offsets and byte counts, of strips and of tiles.
+TILE_PLACES = (273, 279, 324, 325)
 GDAL_NODATA = 42113
 REDUCED_IMAGE = 1
 MASK_IMAGE = 4
 USER_DEFINED = 32767
 UNCOMPRESSED = 1
 JPEG_COMPRESSIONS = (6, 7)
+# None, LZW, PackBits, Deflate (twice), LZMA and Zstandard: what they decode to is as large as the
+# tile. A stream of the others tells a size of its own, which may be a lie that no memory has.
+WITHOUT_SIZES = (UNCOMPRESSED, 5, 32773, 8, 32946, 34925, 50000)
 PIXEL_IS_POINT = 2
 
 
@@ -127,6 +129,8 @@ class TiffFile:
             try:
                 decoded = level.page.decode(content, tile)[0]
             except Exception as error:  # each codec has errors of its own
+                if isinstance(error, MemoryError) and level.page.compression in WITHOUT_SIZES:
+                    raise
                 raise read_error(self._href, f"tile {tile} is broken: {error}") from error
             if decoded is None or decoded.size < shape[0] * shape[1]:
                 raise read_error(self._href, f"tile {tile} is broken")
@@ -182,7 +186,7 @@ def open_tiff(href: str, ranges: RangeReader, cache: TileCache) -> TiffFile | No
     Raises:
         ReadError: it cannot be read.
     """
-    header = _Header(href, ranges)
+    header = TiffHeader(href, ranges, HEADER_BYTES)
     try:
         if header.read(4) not in SIGNATURES:
             return None
@@ -193,13 +197,14 @@ def open_tiff(href: str, ranges: RangeReader, cache: TileCache) -> TiffFile | No
     except FairweatherError:
         raise
     except Exception as error:  # tifffile has errors of many types for a broken header
-        raise read_error(href, f"its header is broken: {error}") from error
+        words = str(error) or type(error).__name__
+        raise read_error(href, f"its header is broken: {words}") from error
     finally:
-        header.forget()
+        header.close()
     return TiffFile(href, levels, ranges, cache) if levels else None
 
 
-def _read_levels(header: _Header) -> list[_Level]:
+def _read_levels(header: TiffHeader) -> list[_Level]:
     """Full resolution and its overviews; empty where GDAL has to read the file."""
     pages: list[tifffile.TiffPage] = []
     with tifffile.TiffFile(cast("IO[bytes]", header), size=MOST_FILE_BYTES) as file:
@@ -267,6 +272,9 @@ def _level(page: tifffile.TiffPage, geobox: GeoBox) -> _Level:
     _check_range(level.offsets, MOST_FILE_BYTES)
     # Python's own numbers take ten times the memory of an array, for thousands of files.
     page.dataoffsets = page.databytecounts = ()
+    for code in TILE_PLACES:
+        if code in page.tags:
+            page.tags[code].value = ()
     return level
 
 
@@ -320,60 +328,3 @@ def _read_place(page: tifffile.TiffPage) -> tuple[Affine, int] | None:
 def _grid(shape: tuple[int, ...], transform: Affine, code: int) -> GeoBox:
     """One grid for all files that have it; ``code`` is EPSG's of its CRS."""
     return GeoBox((shape[0], shape[1]), transform, CRS(f"EPSG:{code}"))
-
-
-class _Header(io.RawIOBase):
-    """The start of a file as a file: more of it is fetched as it is asked for."""
-
-    def __init__(self, href: str, ranges: RangeReader) -> None:
-        self._href = href
-        self._ranges = ranges
-        self._pieces: dict[int, bytes] = {}
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_END:
-            raise io.UnsupportedOperation("the end is not known")
-        self._position = offset + (self._position if whence == io.SEEK_CUR else 0)
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        """``size`` bytes from the position on, fewer where the file ends."""
-        if not 0 <= size <= MOST_HEADER_BYTES:
-            raise ValueError("it asks for too much")
-        if size == 0:
-            return b""
-        first, skipped = divmod(self._position, HEADER_BYTES)
-        last = (self._position + size - 1) // HEADER_BYTES
-        self._fetch(first, last)
-        # Behind the end of the file all pieces are empty.
-        pieces = (self._pieces[number] for number in range(first, last + 1))
-        content = b"".join(pieces)[skipped : skipped + size]
-        self._position += len(content)
-        return content
-
-    def forget(self) -> None:
-        """Let go of what was read: pages that are kept hold on to their file."""
-        self._pieces.clear()
-
-    def _fetch(self, first: int, last: int) -> None:
-        """See to it that the pieces from ``first`` to ``last`` are here, by one request."""
-        missing = [number for number in range(first, last + 1) if number not in self._pieces]
-        if not missing:
-            return
-        count = missing[-1] - missing[0] + 1
-        if (len(self._pieces) + count) * HEADER_BYTES > MOST_HEADER_BYTES:
-            raise ValueError("it is too long")
-        content = self._ranges.read(self._href, missing[0] * HEADER_BYTES, count * HEADER_BYTES)
-        for number in range(count):
-            piece = content[number * HEADER_BYTES : (number + 1) * HEADER_BYTES]
-            self._pieces[missing[0] + number] = piece

@@ -1,14 +1,17 @@
-"""Files by the user's proxy, as catalogues."""
+"""Files and documents by the user's proxy."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from fairweather.core.science.access.access import Access, AccessRules
-from fairweather.core.science.access.private_addresses import PrivateAddressError, PrivateAddresses
 from fairweather.core.science.imagery.files.byte_ranges import RangeReader
+from fairweather.core.science.web.client import WebClient, WebRequest
+from fairweather.core.science.web.errors import WebError
+from fairweather.core.science.web.private_addresses import PrivateAddressError, PrivateAddresses
 
 CONTENT = bytes(range(256))
+LOGIN = "Basic YW5hOnNlY3JldA=="
 
 
 class Proxy(BaseHTTPRequestHandler):
@@ -18,6 +21,12 @@ class Proxy(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append((self.path, self.headers.get("Proxy-Authorization")))
+        if "Range" not in self.headers:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+            return
         first, last = (int(n) for n in self.headers["Range"].removeprefix("bytes=").split("-"))
         part = CONTENT[first : last + 1]
         self.send_response(206)
@@ -58,7 +67,32 @@ def test_files_go_by_the_proxy_of_the_environment(proxy, reader):
     for start in (3, 100):
         assert reader.read("http://files.example/a.tif", start, 9) == CONTENT[start : start + 9]
     assert [path for path, _ in proxy.asked] == ["http://files.example/a.tif"] * 2
-    assert {login for _, login in proxy.asked} == {"Basic YW5hOnNlY3JldA=="}
+    assert {login for _, login in proxy.asked} == {LOGIN}
+
+
+def test_documents_go_by_it(proxy):
+    client = WebClient()
+    request = WebRequest("http://stac.example/search?a=1", parameters={"ids": "a,b", "limit": 3})
+    for _ in range(2):
+        assert client.ask(request).content == b"{}"
+    client.close()
+    assert proxy.asked == [("http://stac.example/search?a=1&ids=a%2Cb&limit=3", LOGIN)] * 2
+
+
+def test_hosts_that_need_none_are_asked_directly(proxy, serve, reply, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    server = serve(lambda _: reply(200, b"near"))
+    assert WebClient().ask(WebRequest(server.address)).content == b"near"
+    assert not proxy.asked
+
+
+def test_a_proxy_that_is_not_there(proxy, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with pytest.raises(WebError, match="the proxy refuses"):
+        WebClient().ask(WebRequest("http://stac.example/"))
+    assert not proxy.asked
 
 
 def test_a_private_address_is_not_handed_to_the_proxy(proxy, reader):

@@ -1,0 +1,212 @@
+"""How much memory rows of a Parquet file may take, told by its pages before any is decoded.
+
+A text of megabytes is stored once, and each row may name it. The format, in Thrift's compact
+protocol: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from .parquet_thrift import Fields, read_struct
+
+MAGIC = b"PAR1"
+# Of all columns: the published files of 100,000 items have a few megabytes, and 10,000 pages.
+MOST_FOOTER_BYTES = 16 * 2**20
+MOST_PAGES = 300_000
+# Of all dictionaries that are opened to see how long their longest text is.
+MOST_TEXTS = 10_000_000
+# Programs write pages, and dictionaries, of a megabyte.
+MOST_PAGE_BYTES = 16 * 2**20
+# Of one page of each column and what is made of it, and of the dictionaries.
+MOST_HELD_BYTES = 512 * 2**20
+HEADER_BYTES = 2**12
+MOST_HEADER_BYTES = 2**20
+# Shorter dictionaries are not opened.
+SHORT_DICTIONARY_BYTES = 2**10
+BYTES_OF_A_NUMBER = 16
+# Of lists, of which one row may hold all that a file has.
+MOST_LIST_BYTES = 2**31
+
+TEXT, BYTES_OF_FIXED_LENGTH = 6, 7
+REPEATED = 2
+DICTIONARY_PAGE = 2
+DICTIONARY_ENCODINGS = frozenset({2, 8})
+# A value may be all of the one before, and a byte more.
+FRONT_CODING = 7
+CODECS = {0: "", 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4"}
+
+FOOTER: Fields = {
+    2: [{1: int, 2: int, 3: int, 5: int}],
+    4: [{1: [{3: {1: int, 4: int, 7: int, 9: int, 11: int}}]}],
+}
+PAGE: Fields = {1: int, 2: int, 3: int, 5: {1: int, 2: int}, 7: {1: int}, 8: {1: int, 4: int}}
+
+
+@dataclass
+class _Column:
+    """One column of all row groups: the values and bytes of each page, and its longest value.
+
+    ``longest`` is of values that are stored once for many rows, in bytes.
+    """
+
+    is_list: bool
+    pages: list[tuple[int, int]] = field(default_factory=list)
+    longest: int = BYTES_OF_A_NUMBER
+    largest_page: int = 0
+    dictionary: int = 0
+
+    def add(self, page: Mapping[int, Any]) -> None:
+        """Add a page of values, by its header."""
+        about = page[8] if 8 in page else page[5]
+        values, encoding = about[1], about[4 if 8 in page else 2]
+        if values < 0:
+            raise ValueError("a page has fewer values than none")
+        if encoding == FRONT_CODING:
+            self.longest = max(self.longest, page[2])
+        self.largest_page = max(self.largest_page, page[2])
+        # What a page of numbers of a dictionary holds becomes values of its own.
+        self.pages.append((values, 0 if encoding in DICTIONARY_ENCODINGS else page[2]))
+
+    @property
+    def held_bytes(self) -> int:
+        """What is in memory while rows are read: a dictionary, a page, and values of two pages."""
+        return self.dictionary + 3 * self.largest_page
+
+    def most_bytes(self, rows: int) -> int:
+        """No less than so many values, one after the other, may take beside ``held_bytes``."""
+        if self.is_list:
+            return 0
+        most = held = values = first = 0
+        for number, size in self.pages:
+            held += size
+            values += number
+            # Those who begin with the first page's last value do not reach this one.
+            while values - self.pages[first][0] - number >= rows - 1 and held > size:
+                values -= self.pages[first][0]
+                held -= self.pages[first][1]
+                first += 1
+            most = max(most, held)
+        return max(0, most - 2 * self.largest_page) + rows * self.longest
+
+    def most_list_bytes(self) -> int:
+        """No less than all of its values may take, if they are in lists."""
+        values, size = map(sum, zip(*self.pages)) if self.is_list and self.pages else (0, 0)
+        return size + values * self.longest
+
+
+def rows_at_once(file: IO[bytes], most_rows: int, most_bytes: int) -> int:
+    """How many rows, ``most_rows`` at most, never take more than ``most_bytes``; 0 if none.
+
+    What a reader holds of any row, and the values of lists, are bounded apart from that.
+
+    Raises:
+        Exception: ``file`` is no Parquet, or damaged.
+    """
+    columns = _columns(file)
+    held = sum(column.held_bytes for column in columns)
+    in_lists = sum(column.most_list_bytes() for column in columns)
+    if held > MOST_HELD_BYTES or in_lists > MOST_LIST_BYTES:
+        return 0
+    rows = most_rows
+    while rows and sum(column.most_bytes(rows) for column in columns) > most_bytes:
+        rows //= 2
+    return rows
+
+
+def _columns(file: IO[bytes]) -> Sequence[_Column]:
+    size = file.seek(-8, os.SEEK_END) + 8
+    end = file.read(8)
+    length = int.from_bytes(end[:4], "little")
+    if end[4:] != MAGIC or not 0 < length <= min(size - 12, MOST_FOOTER_BYTES):
+        raise ValueError("its footer is damaged")
+    file.seek(size - 8 - length)
+    footer, _ = read_struct(file.read(length), FOOTER)
+    columns = [_Column(is_list, longest=longest) for is_list, longest in _leaves(footer[2])]
+    walk = _Walk(file)
+    for group in footer.get(4, ()):
+        for column, chunk in zip(columns, group.get(1, ()), strict=True):
+            walk.add_pages(column, chunk[3])
+    return columns
+
+
+def _leaves(schema: Sequence[Mapping[int, int]]) -> Iterator[tuple[bool, int]]:
+    """Of each column, whether it has lists, and how long a value of fixed length is."""
+    open_groups: list[list[int]] = []
+    for element in schema[1:]:
+        is_list = bool(open_groups and open_groups[-1][1]) or element.get(3) == REPEATED
+        if children := element.get(5, 0):
+            open_groups.append([children, is_list])
+            continue
+        is_fixed = element.get(1) == BYTES_OF_FIXED_LENGTH
+        yield is_list, element.get(2, 0) if is_fixed else BYTES_OF_A_NUMBER
+        while open_groups:
+            open_groups[-1][0] -= 1
+            if open_groups[-1][0]:
+                break
+            open_groups.pop()
+
+
+class _Walk:
+    """The walk from page to page, which has an end whatever a file says."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._pages_left = MOST_PAGES
+        self._texts_left = MOST_TEXTS
+
+    def add_pages(self, column: _Column, chunk: Mapping[int, int]) -> None:
+        """Add what a column has in one row group."""
+        place = chunk.get(11) or chunk[9]
+        end = place + chunk[7]
+        while place < end:
+            page, length = self._header(place)
+            self._pages_left -= 1
+            if min(page[2], page[3]) < 0 or page[2] > MOST_PAGE_BYTES or self._pages_left < 0:
+                raise ValueError("its pages are too large, or too many")
+            place += length
+            if page[1] == DICTIONARY_PAGE:
+                column.dictionary = max(column.dictionary, page[2])
+                if chunk.get(1) == TEXT:
+                    longest = self._longest_text(place, page, chunk.get(4, 0))
+                    column.longest = max(column.longest, longest)
+            else:
+                column.add(page)
+            place += page[3]
+
+    def _header(self, place: int) -> tuple[dict[int, Any], int]:
+        self._file.seek(place)
+        head = self._file.read(HEADER_BYTES)
+        try:
+            return read_struct(head, PAGE)
+        except IndexError:
+            return read_struct(head + self._file.read(MOST_HEADER_BYTES), PAGE)
+
+    def _longest_text(self, place: int, page: Mapping[int, Any], codec: int) -> int:
+        """The length of the longest text of a dictionary, or more."""
+        size = int(page[2])
+        if size <= SHORT_DICTIONARY_BYTES or codec not in CODECS:
+            return size
+        self._file.seek(place)
+        content = _unpacked(self._file.read(page[3]), CODECS[codec], size)
+        position = longest = 0
+        while position < len(content):
+            self._texts_left -= 1
+            if self._texts_left < 0:
+                return size
+            length = int.from_bytes(content[position : position + 4], "little")
+            longest = max(longest, length)
+            position += 4 + length
+        return longest
+
+
+def _unpacked(content: bytes, codec: str, size: int) -> bytes:
+    if not codec:
+        return content
+    # Imported here: few catalogues are Parquet.
+    import imagecodecs  # noqa: PLC0415
+
+    return bytes(getattr(imagecodecs, f"{codec}_decode")(content, out=size))

@@ -1,0 +1,161 @@
+"""Where a stranger's addresses must not lead: this computer, and the networks behind it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import unquote
+
+from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
+from urllib3.util.connection import allowed_gai_family
+
+# RFC 6052, 2.1: how networks without IPv4 write its addresses.
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# Azure's platform answers there to each of its computers, and to nobody else: what it tells of a
+# computer is that computer's own (learn.microsoft.com, "What is IP address 168.63.129.16?").
+AZURE_PLATFORM = ipaddress.IPv4Address("168.63.129.16")
+
+
+class PrivateAddressError(HTTPError):
+    """A request was to go to a private address; ``reason`` in words. It is never retried.
+
+    ``asked`` is the address that was asked for, as far as it is known.
+    """
+
+    def __init__(self, private_address: str, words: str = "") -> None:
+        self.reason = f"its host is at the private address {private_address}{words}"
+        self.asked = ""
+        super().__init__(self.reason)
+
+
+@dataclass
+class _Source:
+    """Where the source was connected to in this run, of which each is never taken back."""
+
+    at_public: bool = False
+    at_private: bool = False
+
+
+@dataclass(frozen=True)
+class PrivateAddresses:
+    """Who may lead to private addresses: this computer, or a source that is at such an address.
+
+    ``source_host`` is the host of whoever names addresses, as the user gave it; empty where that
+    is this computer. ``own_hosts`` are those that the user trusts, with or without a port, in lower
+    case. ``words`` go on, in an error, where the private address is told.
+
+    Where the source is, is where it was connected to, whatever its name server says before and
+    after; once it was at a public address, it is at no private one any more.
+    """
+
+    source_host: str = ""
+    own_hosts: frozenset[str] = frozenset()
+    words: str = ""
+    _source: _Source = field(default_factory=_Source, init=False, repr=False, compare=False)
+
+    def is_trusted(self, host: str, port: int | None) -> bool:
+        """Whether ``host`` may be anywhere, as the user names it or names all addresses."""
+        name = host.lower()
+        return not self.source_host or not self.own_hosts.isdisjoint({name, f"{name}:{port}"})
+
+    def may_reach(self, host: str, port: int | None) -> bool:
+        """Whether ``host`` may be connected to wherever it is."""
+        return self.is_trusted(host, port) or self._is_source_private
+
+    def allowed_ones(self, host: str, addresses: list[str]) -> list[str]:
+        """Those of the addresses of ``host``, which is not trusted, that may be connected to.
+
+        Raises:
+            PrivateAddressError: none may.
+        """
+        public = [address for address in addresses if is_public(address)]
+        if self._is_source(host):
+            allowed = public if public or self._source.at_public else addresses
+        else:
+            allowed = addresses if self._is_source_private else public
+        if addresses and not allowed:
+            raise PrivateAddressError(addresses[0], self.words)
+        return allowed
+
+    def was_connected(self, host: str, address: str) -> None:
+        """``host`` was connected to at ``address``."""
+        if not self._is_source(host):
+            return
+        if is_public(address):
+            self._source.at_public = True
+        else:
+            self._source.at_private = True
+
+    def _is_source(self, host: str) -> bool:
+        return _plain(host) == _plain(self.source_host)
+
+    @property
+    def _is_source_private(self) -> bool:
+        if self._source.at_public or self._source.at_private:
+            return not self._source.at_public
+        try:
+            return self._is_name_private
+        except (OSError, UnicodeError):
+            return False
+
+    @cached_property
+    def _is_name_private(self) -> bool:
+        """Whether the source's name leads there: what there is to know of one that is not asked."""
+        return not any(map(is_public, look_up(self.source_host, None)))
+
+
+def _plain(host: str) -> str:
+    return host.lower().strip("[]").rstrip(".")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one computer's in the public internet."""
+    found = ipaddress.ip_address(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        in_nat64 = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in NAT64 else None
+        inner = found.ipv4_mapped or in_nat64
+        if inner is None:
+            is_special = found.is_multicast or found.is_reserved or found.is_site_local
+            return found.is_global and not is_special
+        found = inner
+    is_special = found.is_multicast or found.is_reserved or found == AZURE_PLATFORM
+    return found.is_global and not is_special
+
+
+def look_up(host: str, port: int | None, flags: int = 0) -> list[str]:
+    """The addresses of ``host``, which may be one, in the order in which to try them.
+
+    Raises:
+        OSError: there is none.
+        UnicodeError: it is no name.
+    """
+    found = socket.getaddrinfo(
+        host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM, flags=flags
+    )
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def check_before_proxy(address: str, private_addresses: PrivateAddresses) -> None:
+    """Check a request that a proxy will send, which resolves the name itself.
+
+    So only a host is checked that is written as an address, or means the proxy's own computer.
+
+    Raises:
+        PrivateAddressError: the host must not be reached.
+    """
+    place = parse_url(address)
+    host = _plain(place.host or "")
+    if private_addresses.may_reach(host, place.port):
+        return
+    # A proxy may read what is escaped. And whichever network interface is meant, it is private.
+    written = unquote(host).partition("%")[0]
+    if written.rpartition(".")[2] == "localhost":
+        raise PrivateAddressError(written, private_addresses.words)
+    try:
+        addresses = look_up(written, None, socket.AI_NUMERICHOST)
+    except (OSError, ValueError):
+        return
+    private_addresses.allowed_ones(host, addresses)

@@ -1,0 +1,32 @@
+"""Why a request failed, in words."""
+
+from __future__ import annotations
+
+from .private_addresses import PrivateAddressError
+
+# By what an error's name and text hold; the first that fits.
+REASONS = {
+    "certificate verify failed": "its certificate is not trusted",
+    "SSLError": "no secure connection to it can be made",
+    "ProxyError": "the proxy refuses",
+    "NameResolutionError": "its host name is not known",
+    "Connection refused": "it refuses the connection",
+    "actively refused": "it refuses the connection",
+    "Timeout": "it took too long",
+    "timed out": "it took too long",
+    "too many redirects": "it redirects again and again",
+    "redirects again": "it redirects again and again",
+    "no web address": "it redirects to what is no web address",
+    "too many": "it answers errors again and again",
+    "web page": "it sends a web page instead of the file",
+    "another range": "it sends other bytes than it is asked for",
+}
+
+
+def reason_in_words(error: BaseException) -> str:
+    """Why a request failed, short enough for a sentence."""
+    if isinstance(error, PrivateAddressError):
+        return error.reason
+    text = f"{type(error).__name__} {error}"
+    found = (words for mark, words in REASONS.items() if mark in text)
+    return next(found, "the connection broke")

@@ -1,0 +1,55 @@
+"""A run of several output files that is stopped while it makes the last has none of them there."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from fairweather.core.science import whole_file
+from fairweather.core.science.composite import job as composite_job
+from fairweather.core.science.timeseries import chart_image
+
+
+class StoppedError(Exception):
+    """Stands for the end of the process."""
+
+
+def stop(*_arguments):
+    raise StoppedError
+
+
+@pytest.fixture
+def run(small_job, tmp_path):
+    """Run a small job of an algorithm until it is stopped; the names of its outputs that are there.
+
+    A time series has its tables where QGIS has them: in the folder of the job.
+    """
+    path = Path(__file__).with_name("local_jobs.py")
+    spec = importlib.util.spec_from_file_location("fairweather_local_jobs", path)
+    local_jobs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(local_jobs)
+    outputs, scratch = tmp_path / "outputs", tmp_path / "job-1"
+    outputs.mkdir()
+    scratch.mkdir()
+
+    def run(name):
+        request = local_jobs.requests_by_name(small_job, outputs)[name]
+        failure = local_jobs.run(request, scratch)
+        assert "StoppedError" in failure.text
+        return {path.name for path in outputs.iterdir()}
+
+    return run
+
+
+def test_no_chart_is_there_before_all_are_drawn(run, monkeypatch):
+    monkeypatch.setattr(chart_image, "draw_chart", stop)
+    assert run("timeseries") == {"observations.csv", "series.csv", "sites.csv"}
+
+
+def test_no_report_is_there_before_the_composite_is_on_the_disk(run, monkeypatch):
+    def flush(path):
+        if "composite.tif" in path.name:
+            raise StoppedError
+
+    monkeypatch.setattr(whole_file, "flush_file", flush)
+    monkeypatch.setattr(composite_job, "flush_file", flush)
+    assert run("composite") == set()
