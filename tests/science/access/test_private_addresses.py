@@ -23,6 +23,7 @@ from fairweather.core.science.catalog.job import run_search
 from fairweather.core.science.catalog.paging import read_pages
 from fairweather.core.science.imagery.files.patience import RangeError
 from fairweather.core.science.reporter import RecordingReporter
+from fairweather.core.science.web import patience as web_patience
 from fairweather.core.science.web.client import WebRequest
 from fairweather.core.science.web.errors import ForbiddenPlaceError, WebError
 from fairweather.core.science.web.private_addresses import PrivateAddresses
@@ -32,6 +33,27 @@ PUBLIC, CATALOG = places.PUBLIC, places.CATALOG
 LITERALS, NAMES = places.LITERALS, places.NAMES
 search, access_of = places.search, places.access_of
 direct_hrefs, redirects = places.direct_hrefs, places.redirects
+
+
+# How a proxy may read them.
+MEANT_BY_PROXIES = (
+    *("localhost", "LOCALHOST.", "a.localhost", "a.b.LocalHost", "a.localhost.", "%6Cocalhost"),
+    *("[::1%25lo]", "[::1%lo]", "[fe80::1%25eth0]", "[fe80::1%2525x]", "[::1%2599]", "[::%25zz]"),
+    *(
+        "[::ffff:10.0.0.1%251]",
+        "127.0.0.1%25lo",
+        "%31%32%37.0.0.1",
+        "127.0.0.1%2E",
+        "x:y@localhost",
+        "ⓛocalhost",
+    ),
+    *("168.63.129.16", "[::ffff:168.63.129.16]", "[64:ff9b::a83f:8110]", "2822734096"),
+)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 @pytest.fixture
@@ -239,6 +261,54 @@ class TestWhoMayNameThem:
         assert self.read(reader, canary, Access(pickle.loads(pickle.dumps(access.rules))))
         assert names.looked_up == ["moves.example"]
 
+    @pytest.mark.parametrize("first", [1, 3])
+    def test_where_it_was_read_counts_and_not_where_its_name_led(
+        self, names, guarded, canary, catalog, reader, first
+    ):
+        """A name that leads to this computer, where nobody listens, until it leads away."""
+        names.answers["moves.example"] = [["127.0.0.1"]] * first + [[PUBLIC]]
+        port = free_port()
+        access = access_of(f"http://moves.example:{port}/catalog.json")
+        catalog.answer = lambda _: guarded.Reply.of_json({"type": "Catalog", "links": []})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(web_patience, "FIRST_PAUSE", 0.001)
+            patch.setattr(web_patience, "FOR_A_STRANGER", web_patience.FOR_A_SILENT_SERVER)
+            assert DocumentReader(access).fetch(f"http://moves.example:{port}/catalog.json")
+        assert names.reached == ["127.0.0.1"] * first + [PUBLIC]
+        for rules in (access.rules, pickle.loads(pickle.dumps(access.rules))):
+            with pytest.raises(RangeError, match="private address"):
+                self.read(reader, canary, Access(rules))
+        with pytest.raises(FairweatherError, match="private address"):
+            DocumentReader(access).fetch(f"{canary.address}/a.json")
+        assert canary.seen == []
+
+    def test_one_that_was_read_here_and_then_elsewhere(self, names, canary, catalog, reader):
+        """It keeps nothing of what it was allowed before."""
+        names.answers["moves.example"] = [["127.0.0.1"], [PUBLIC]]
+        port = canary.host.partition(":")[2]
+        access = access_of(f"http://moves.example:{port}/")
+        ranges = reader(access)
+        assert ranges.read(f"http://moves.example:{port}/a.tif", 0, 4)
+        assert self.read(reader, canary, access)
+        with pytest.raises(RangeError, match="404"):
+            reader(access).read(f"http://moves.example:{port}/b.tif", 0, 4)
+        assert [seen.path for seen in catalog.seen] == ["/b.tif"]
+        names.answers["moves.example"] = [["127.0.0.1"]]
+        heard = len(canary.seen)
+        for href in (f"{canary.address}/c.tif", f"http://moves.example:{port}/c.tif"):
+            with pytest.raises(RangeError, match="private address"):
+                reader(access).read(href, 0, 4)
+        assert len(canary.seen) == heard
+
+    def test_one_whose_name_leads_here_in_the_end(self, names, canary, reader):
+        """As on a network that is entered in between: where it was not reached does not count."""
+        names.answers["moves.example"] = [["93.184.216.99"], ["127.0.0.1"]]
+        port = canary.host.partition(":")[2]
+        access = access_of(f"http://moves.example:{port}/")
+        assert reader(access).read(f"http://moves.example:{port}/a.tif", 0, 4)
+        assert names.reached == ["93.184.216.99", "127.0.0.1"]
+        assert self.read(reader, canary, access)
+
     def test_it_is_decided_later_where_no_name_server_answers(self, names, canary, reader):
         access = access_of("http://away.example/")
         with pytest.raises(RangeError, match="private"):
@@ -260,7 +330,12 @@ def test_behind_a_proxy_what_is_written_as_an_address_is_checked(names, canary, 
         with pytest.raises(ForbiddenPlaceError, match="private address"):
             client.ask(WebRequest(href))
     assert proxy.seen == []
-    # Names are the proxy's to look up.
+    # Names are the proxy's to look up, but not those that mean its own computer.
+    port = canary.host.partition(":")[2]
+    for host in MEANT_BY_PROXIES:
+        with pytest.raises(WebError, match=r"private address|connection broke"):
+            client.ask(WebRequest(f"http://{host}:{port}/a.json"))
+    assert proxy.seen == []
     with pytest.raises(WebError, match="no"):
         client.ask(WebRequest("http://intranet.example/a"))
     client.close()

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import os
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -122,6 +123,58 @@ def test_a_file_that_is_not_there(ranges, tmp_path):
         ranges.read(str(tmp_path / "no such.tif"), 0, 10)
     with pytest.raises(RangeError):
         ranges.read(str(tmp_path), 0, 10)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+class TestNoFile:
+    """What is there, but is no file: nobody may write into a pipe, ever."""
+
+    @pytest.fixture(params=["pipe", "socket", "device", "link to a pipe", "folder"])
+    def path(self, request, tmp_path):
+        pipe = tmp_path / "a.tif"
+        if request.param == "socket":
+            with socket.socket(socket.AF_UNIX) as one:
+                one.bind(str(pipe))
+        elif request.param == "folder":
+            pipe.mkdir()
+        elif request.param == "device":
+            return Path("/dev/zero")
+        else:
+            os.mkfifo(pipe)
+        if request.param.startswith("link"):
+            (tmp_path / "b.tif").symlink_to(pipe)
+            return tmp_path / "b.tif"
+        return pipe
+
+    def test_it_is_lost_at_once(self, ranges, path):
+        with pytest.raises(RangeError, match="it is no file but") as caught:
+            ranges.read(str(path), 0, 10)
+        assert caught.value.is_lasting
+
+    def test_a_source_that_is_none(self, files, path):
+        began = time.monotonic()
+        with pytest.raises(ReadError, match="it is no file but"):
+            files.open(str(path))
+        assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("name", ["a\0.tif", "\ud800.tif"])
+def test_what_is_no_name_of_a_file(ranges, name):
+    with pytest.raises(RangeError):
+        ranges.read(name, 0, 10)
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["0-9/{}", "0-{}/10", "{}-9/10", "{0}-{0}/{0}", "0-9/{}9", "\u0660-\u0669/\u0661\u0660"],
+)
+def test_places_of_thousands_of_digits(server, ranges, monkeypatch, place):
+    """More than Python turns into a number."""
+    text = f"bytes {place}".format("9" * 5000)
+    checked = byte_ranges._checked
+    monkeypatch.setattr(byte_ranges, "_checked", lambda *others: checked(*others[:3], text))
+    with pytest.raises(RangeError, match="it sends other bytes"):
+        ranges.read(server.href("a.bin"), 0, 10)
 
 
 class TestNoRanges:

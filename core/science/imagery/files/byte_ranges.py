@@ -202,7 +202,7 @@ def _checked(content: bytes, start: int, length: int, content_range: str) -> byt
     Raises:
         ProtocolError: it is another range.
     """
-    found = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", content_range)
+    found = re.fullmatch(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", content_range)
     is_told = found and int(found[1]) == start and len(content) == int(found[2]) + 1 - start
     # A server that does not know where the file ends sends what there is.
     if (
