@@ -95,14 +95,11 @@ def test_many_documents_at_once_with_progress(make_item, find):
     months, days = 10, 40
     made_up = months_and_days(make_item, months, days)
     with serving(made_up) as address:
-        began = time.monotonic()
         found, reporter = find(f"{address}/catalog.json")
-        seconds = time.monotonic() - began
     assert len(found.items) == months * days
     assert {item.assets["red"].href for item in found.items} == {f"{address}/s2/red.tif"}
     assert len(made_up.asked) == len(set(made_up.asked)) == 3 + months + months * days
     assert PARALLEL_REQUESTS / 2 <= made_up.most_at_once <= PARALLEL_REQUESTS
-    assert seconds < len(made_up.asked) * SECONDS_A_DOCUMENT / 2
     assert "gone.json" in reporter.warnings[0]
     percents = [percent for percent, _ in reporter.progresses]
     assert percents == sorted(percents)

@@ -47,7 +47,8 @@ class PrivateAddresses:
     case. ``words`` go on, in an error, where the private address is told.
 
     Where the source is, is where it was connected to, whatever its name server says before and
-    after; once it was at a public address, it is at no private one any more.
+    after; once it was at a public address, it is at no private one any more. One that a proxy asks
+    by its name may be anywhere, and counts as public.
     """
 
     source_host: str = ""
@@ -55,21 +56,14 @@ class PrivateAddresses:
     words: str = ""
     _source: _Source = field(default_factory=_Source, init=False, repr=False, compare=False)
 
-    def is_trusted(self, host: str, port: int | None) -> bool:
-        """Whether ``host`` may be anywhere, as the user names it or names all addresses."""
-        name = host.lower()
-        return not self.source_host or not self.own_hosts.isdisjoint({name, f"{name}:{port}"})
-
-    def may_reach(self, host: str, port: int | None) -> bool:
-        """Whether ``host`` may be connected to wherever it is."""
-        return self.is_trusted(host, port) or self._is_source_private
-
-    def allowed_ones(self, host: str, addresses: list[str]) -> list[str]:
-        """Those of the addresses of ``host``, which is not trusted, that may be connected to.
+    def allowed_ones(self, host: str, port: int | None, addresses: list[str]) -> list[str]:
+        """Those of the addresses of ``host`` that may be connected to.
 
         Raises:
             PrivateAddressError: none may.
         """
+        if self._is_trusted(host, port):
+            return addresses
         public = [address for address in addresses if is_public(address)]
         if self._is_source(host):
             allowed = public if public or self._source.at_public else addresses
@@ -87,6 +81,16 @@ class PrivateAddresses:
             self._source.at_public = True
         else:
             self._source.at_private = True
+
+    def was_asked_by_proxy(self, host: str) -> None:
+        """``host``, which is a name, was asked by a proxy, wherever that leads."""
+        if self._is_source(host):
+            self._source.at_public = True
+
+    def _is_trusted(self, host: str, port: int | None) -> bool:
+        """Whether the user names ``host``, or names all addresses."""
+        name = host.lower()
+        return not self.source_host or not self.own_hosts.isdisjoint({name, f"{name}:{port}"})
 
     def _is_source(self, host: str) -> bool:
         return _plain(host) == _plain(self.source_host)
@@ -147,14 +151,20 @@ def check_before_proxy(address: str, private_addresses: PrivateAddresses) -> Non
     """
     place = parse_url(address)
     host = _plain(place.host or "")
-    if private_addresses.may_reach(host, place.port):
-        return
+    addresses = _written_addresses(host)
+    if addresses:
+        private_addresses.allowed_ones(host, place.port, addresses)
+    else:
+        private_addresses.was_asked_by_proxy(host)
+
+
+def _written_addresses(host: str) -> list[str]:
+    """Those that ``host`` means without a name server; none where it is a name."""
     # Whichever network interface is meant.
-    written = host.partition("%")[0]
-    if written.rpartition(".")[2] == "localhost":
-        raise PrivateAddressError(written, private_addresses.words)
+    host = host.partition("%")[0]
+    if host.rpartition(".")[2] == "localhost":
+        return ["127.0.0.1"]
     try:
-        addresses = look_up(written, None, socket.AI_NUMERICHOST)
+        return look_up(host, None, socket.AI_NUMERICHOST)
     except (OSError, ValueError):
-        return
-    private_addresses.allowed_ones(host, addresses)
+        return []

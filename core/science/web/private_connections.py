@@ -7,6 +7,7 @@ the check one thing and the connection another. Certificates and the Host header
 from __future__ import annotations
 
 import socket
+import time
 from typing import Any
 
 from urllib3.exceptions import (
@@ -19,6 +20,9 @@ from urllib3.exceptions import (
 from .private_addresses import PrivateAddresses, look_up
 from .timed_answers import TimedConnection, TimedSecureConnection
 
+# A name may lead to any number of addresses where nobody answers.
+MOST_SECONDS = 30.0
+
 
 class CheckedConnection(TimedConnection):
     """Connects to no address that is not allowed."""
@@ -29,10 +33,11 @@ class CheckedConnection(TimedConnection):
 
     def _new_conn(self) -> socket.socket:
         name = self._dns_host
-        if self._private_addresses.is_trusted(name, self.port):
-            return super()._new_conn()
         failure: Exception = NewConnectionError(self, f"{self.host} has no address")
+        end = time.monotonic() + MOST_SECONDS
         for address in self._allowed_addresses():
+            if time.monotonic() > end:
+                break
             # Only the socket is made with it: the certificate's name is read afterwards.
             self._dns_host = address
             try:
@@ -49,11 +54,12 @@ class CheckedConnection(TimedConnection):
     def _allowed_addresses(self) -> list[str]:
         name = self._dns_host
         try:
-            return self._private_addresses.allowed_ones(name, look_up(name, self.port))
+            found = look_up(name, self.port)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except UnicodeError:
             raise LocationParseError(f"{self.host!r} is no name of a host") from None
+        return self._private_addresses.allowed_ones(name, self.port, found)
 
 
 class CheckedSecureConnection(CheckedConnection, TimedSecureConnection):

@@ -55,6 +55,20 @@ def serve(tmp_path):
 
 
 @pytest.fixture
+def names(monkeypatch):
+    """A name server of the test's own."""
+    return _private_places.NameServer(monkeypatch)
+
+
+@pytest.fixture
+def canary(serve, guarded):
+    """A server on loopback that answers as a catalogue would."""
+    server = serve()
+    server.answer = lambda _: guarded.Reply.of_json({"features": [], "links": []})
+    return server
+
+
+@pytest.fixture
 def file(tmp_path):
     """A file of 100,000 bytes, ``it.bin``, in the served folder."""
     content = bytes(number % 251 for number in range(100_000))

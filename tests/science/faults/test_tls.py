@@ -19,6 +19,7 @@ from fairweather.core.bridge.errors import CatalogError, ReadError
 from fairweather.core.science.imagery.files import byte_ranges
 from fairweather.core.science.imagery.files.byte_ranges import RangeReader
 from fairweather.core.science.imagery.files.patience import RangeError, RetryPolicy
+from fairweather.core.science.web.client import WebClient, WebRequest
 from fairweather.core.science.web.timed_answers import Pace
 
 pytestmark = pytest.mark.skipif(
@@ -321,3 +322,50 @@ def test_an_answer_that_never_ends(serve, trust, tmp_path, monkeypatch, part):
         ranges.read(f"{serve('good').address}/a.tif", 0, 100)
     assert time.monotonic() - began < 1.5
     ranges.close()
+
+
+def forward(listener, asked):
+    """A proxy for one connection: it lets through whatever it is asked for."""
+    near, _ = listener.accept()
+    with near, near.makefile("rb") as heard:
+        asked.append(heard.readline())
+        while heard.readline() not in (b"\r\n", b""):
+            pass
+        host, _, port = asked[0].split()[1].decode().partition(":")
+        near.sendall(b"HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n")
+        with socket.create_connection((host, int(port))) as far:
+            back = threading.Thread(target=copy_bytes, args=(far, near))
+            back.start()
+            copy_bytes(near, far)
+            back.join()
+
+
+def copy_bytes(source, sink):
+    with contextlib.suppress(OSError):
+        while content := source.recv(65536):
+            sink.sendall(content)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def test_by_a_proxy(serve, trust, server, tmp_path, monkeypatch):
+    """The proxy's answer and those that follow it come by one connection."""
+    (server.folder / "a.bin").write_bytes(bytes(range(256)) * 100)
+    web, asked = serve("good"), []
+    trust("good")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        proxying = threading.Thread(target=forward, args=(listener, asked))
+        proxying.start()
+        for name in ("https_proxy", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        client = WebClient()
+        for _ in range(2):
+            answer = client.ask(WebRequest(f"{web.address}/a.bin"))
+            assert answer.content == bytes(range(256)) * 100
+        client.close()
+        proxying.join(5)
+        assert not proxying.is_alive()
+    (line,) = asked
+    assert line.decode().split()[:2] == ["CONNECT", web.address.removeprefix("https://")]
+    assert web.requests == ["/a.bin"] * 2
