@@ -15,7 +15,7 @@ from .errors import OutputError
 from .file_lock import FileLock, NoLocksError
 from .home import jobs_folder, make_home_folder
 from .owned_folders import claim, remove_unless_in_use
-from .part_files import remove_parts
+from .part_files import has_left_something, remove_parts
 
 WORKER_LOCK = "worker.lock"
 NOTE = "job.json"
@@ -34,6 +34,8 @@ class JobNote:
 def job_folder(kind: str = "job") -> Iterator[Path]:
     """A new folder for scratch files, removed on leaving, or later if this process is killed.
 
+    Where something beside an output could not be removed, the note of it stays for the next start.
+
     Raises:
         OutputError: FAIRWEATHER_HOME cannot be written, or others could harm its user there.
     """
@@ -49,7 +51,10 @@ def job_folder(kind: str = "job") -> Iterator[Path]:
     finally:
         if lock is not None:
             lock.release()
-        shutil.rmtree(folder, ignore_errors=True)
+        if any(has_left_something(path, folder) for path in read_job_note(folder).outputs):
+            _remove_all_but_note(folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def join_job(folder: Path) -> Optional[FileLock]:
@@ -96,6 +101,15 @@ def remove_killed_job(folder: Path) -> int:
             remove_parts(output, folder)
 
     return remove_unless_in_use(folder, remove_its_parts)
+
+
+def _remove_all_but_note(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != NOTE:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _make(kind: str) -> Tuple[Path, Optional[FileLock]]:

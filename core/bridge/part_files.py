@@ -23,6 +23,11 @@ def former_path(target: Path, scratch: Path) -> Path:
     return target.parent / f".{target.name}.{scratch.name}.former"
 
 
+def has_left_something(target: Path, scratch: Path) -> bool:
+    """Whether ``remove_parts`` could not do its work: a disk took back the right to, say."""
+    return has_part(target, scratch) or _is_there(former_path(target, scratch))
+
+
 def remove_parts(target: Path, scratch: Path) -> None:
     """Remove the part of ``target`` and what a writer put beside it (``….part.aux.xml``).
 

@@ -29,7 +29,7 @@ from fairweather.core.bridge.leftovers import (
     write_title,
 )
 from fairweather.core.bridge.owned_folders import claim, is_in_use, remove_unless_in_use
-from fairweather.core.bridge.part_files import part_path
+from fairweather.core.bridge.part_files import former_path, part_path, remove_parts
 
 LAUNCH = Path(__file__).resolve().parents[2] / "core" / "launch.py"
 DAY = 24 * 3600
@@ -40,7 +40,7 @@ spec = importlib.util.spec_from_file_location("launch", sys.argv[1])
 launch = importlib.util.module_from_spec(spec); spec.loader.exec_module(launch)
 launch.load_package()
 from fairweather.core.bridge.job_folders import job_folder, note_job
-from fairweather.core.bridge.part_files import part_path
+from fairweather.core.bridge.part_files import former_path, part_path, remove_parts
 target = pathlib.Path(sys.argv[2])
 with job_folder() as folder:
     note_job(folder, [target], sys.executable)
@@ -117,6 +117,33 @@ def test_files_of_others_beside_an_output_stay(job, tmp_path):
     kill(job)
     tidy_up()
     assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+def test_what_could_not_be_put_back_is_at_the_next_start(tmp_path, monkeypatch):
+    """The right to name files was lost between a folder's two names."""
+    target = tmp_path / "catalogue"
+    target.mkdir()
+    (target / "catalog.json").write_text("old")
+    rename = Path.rename
+    with job_folder() as folder:
+        note_job(folder, [target], sys.executable)
+        (folder / "tiles").write_bytes(bytes(1000))
+        (folder / "more").mkdir()
+        target.rename(former_path(target, folder))
+        monkeypatch.setattr(Path, "rename", _refuse)
+        remove_parts(target, folder)
+    assert [path.name for path in folder.iterdir()] == ["job.json"]
+    assert not target.exists()
+
+    monkeypatch.setattr(Path, "rename", rename)
+    tidy_up()
+    assert (target / "catalog.json").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+    assert all_job_folders() == []
+
+
+def _refuse(*_):
+    raise PermissionError
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import shapely
+from fairweather.core.bridge.part_files import remove_parts
 from fairweather.core.bridge.request import (
     CompositeRequest,
     SampleCatalogRequest,
@@ -141,6 +142,9 @@ class Walk:
         disk = self._disks.FailingDisk((outputs, scratch), fault, at, outputs)
         with self._disks.failing(disk):
             failure = run(request, scratch)
+        for path in output_files(request):
+            # As at the next start: who loses the right to name files can put nothing back.
+            remove_parts(path, scratch)
         now = contents(outputs) if outputs.exists() else {}
         # Paths are in provenance, so that each run has a whole of its own to be compared with.
         if failure is None:
