@@ -201,7 +201,11 @@ def read_mutated(seed: int, first: int, count: int, folder: Path) -> dict[str, o
         source = random.Random(f"{seed} {number}")
         neighbour = source.choice(honest)
         mutated = mutate(neighbour, source, CHANGES)
-        text = json.dumps([mutated, neighbour])
+        try:
+            text = json.dumps([mutated, neighbour])
+        except RecursionError:
+            ends["too deep to be written down"] += 1
+            continue
         # What hangs in C cannot be interrupted: this tells where, and ends the process.
         faulthandler.dump_traceback_later(20 * SECONDS_EACH, exit=True)
         began = time.process_time()
