@@ -125,7 +125,8 @@ def test_a_folder_of_another_user(all_made, seem, name):
 
 
 @posix
-def test_nothing_is_done_in_a_folder_that_is_not_trusted(all_made):
+def test_nothing_is_done_in_a_folder_that_is_not_trusted(all_made, monkeypatch):
+    monkeypatch.delenv("FAIRWEATHER_PYTHON", raising=False)
     planted = jobs_folder() / "job-planted"
     planted.mkdir()
     fairweather_home().chmod(0o777)
