@@ -24,6 +24,7 @@ TILE_EDGE = 1024
 
 # Metres of two CRSs are not quite equally long.
 ROUNDING = 1.01
+MOST_COARSER = 2.0**30
 
 # As Sentinel-2's files are compressed: a band's 16 bits to two thirds, a mask to almost nothing.
 BYTES_BY_BAND_PIXEL = 1.3
@@ -113,7 +114,8 @@ def reading_of_scene(
     for source in scene.sources:
         grid = source.geobox or finest  # of a mask, the item may not tell
         ratio = coarser * grid.shape[1] / finest.shape[1]
-        factor = 2 ** max(0, math.floor(math.log2(ratio * ROUNDING)))
+        # Grids that lie may have pixels as large as the world, or of no size at all.
+        factor = 2 ** math.floor(math.log2(max(1.0, min(ratio * ROUNDING, MOST_COARSER))))
         height, width = (max(1, round(size / factor)) for size in grid.shape)
         pixels, tiles = tiles_read((height, width), (height * share[0], width * share[1]))
         if source is scene.mask:

@@ -1,5 +1,6 @@
 """What a run will take, against what it then reads, and by plain arithmetic."""
 
+import math
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -89,6 +90,14 @@ def test_of_coarse_pixels_the_overviews_are_read(scene):
         expected = (EDGE / factor) ** 2 + (EDGE / 2 / own) ** 2
         assert read.band_pixels == pytest.approx(expected, rel=0.01)
         assert read.band_pixels <= whole.band_pixels
+
+
+@pytest.mark.parametrize(
+    ("coarser", "like"), [(0.0, 1.0), (math.nan, 1.0), (math.inf, 2.0**20), (1e300, 2.0**20)]
+)
+def test_of_grids_that_lie_something_is_estimated(scene, coarser, like):
+    found = reading_of_scene(scene, (0.5, 0.5), coarser=coarser)
+    assert found == reading_of_scene(scene, (0.5, 0.5), coarser=like)
 
 
 def test_seconds_are_those_of_the_slowest_part_and_of_writing(monkeypatch):
