@@ -115,13 +115,8 @@ def _run(options: argparse.Namespace) -> int:
         end = CleanEnd(scratch, removes_scratch=is_ours)
         stream = EventStream(on_closed=end)
 
-        def end_with_a_word() -> None:
-            if end.lets_finish():
-                return
-            stream.send_last_word(Failure(WorkerError.__name__, "The worker was stopped."))
-            end()
-
-        end_when_signalled(end_with_a_word)
+        stopped = Failure(WorkerError.__name__, "The worker was stopped.")
+        end_when_signalled(lambda: end(lambda: stream.send_last_word(stopped)))
         line = read_stdin_line(MOST_LINE_BYTES) if options.read_credentials else ""
         log.hide(line)
         if options.watch_stdin:

@@ -78,15 +78,19 @@ class CleanEnd:
         """Tell that the job has written what it writes; from now on the process ends by itself."""
         self._is_over.set()
 
-    def lets_finish(self) -> bool:
+    def _lets_finish(self) -> bool:
         """Wait a moment for a job that has named a file; whether the process ends by itself."""
         has_named = any(_identity(path) != before for path, before in self._before.items())
         return self._is_over.wait(SECONDS_TO_FINISH if has_named else 0)
 
-    def __call__(self) -> None:
-        """Clean up for ``SECONDS_TO_CLEAN_UP`` at most, then end, whatever other threads do."""
-        if self.lets_finish():
+    def __call__(self, say: Callable[[], None] = lambda: None) -> None:
+        """Clean up for ``SECONDS_TO_CLEAN_UP`` at most, then end, whatever other threads do.
+
+        ``say`` is called first, unless the process ends by itself.
+        """
+        if self._lets_finish():
             return
+        say()
         limit = threading.Timer(SECONDS_TO_CLEAN_UP, _end_process)
         limit.daemon = True
         limit.start()

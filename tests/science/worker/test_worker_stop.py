@@ -132,6 +132,31 @@ def test_a_signal_that_comes_when_all_is_written_is_too_late(real_worker, reques
 
 
 @posix_only
+def test_a_job_that_ends_while_the_last_word_is_said_ends_too(real_worker, request_):
+    worker = real_worker("""
+        from fairweather.core.science.worker_streams import EventStream
+        send = EventStream.send_last_word
+        def say_slowly(stream, event):
+            send(stream, event)
+            note("said", "yes")
+            time.sleep(0.3)
+        EventStream.send_last_word = say_slowly
+        note("ready", "yes")
+        while not Path(__file__ + ".said").exists():
+            time.sleep(0.01)
+        return {}
+    """)
+    with subprocess.Popen(worker.command(request_), stdout=subprocess.PIPE) as process:
+        worker.wait_for("ready")
+        process.terminate()
+        try:
+            process.wait(5)
+        finally:
+            process.kill()
+    assert process.returncode != 0
+
+
+@posix_only
 def test_a_job_that_goes_on_after_its_first_file_is_cancelled(real_worker, request_):
     worker = real_worker(NAMED.format(seconds=60))
     ready = Path(f"{worker.script}.ready")
