@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -80,10 +80,16 @@ def run_time_series(
     inputs = replace(inputs, notes=(*inputs.notes, *lost_in_words))
     reporter.progress(90, "Making the series")
     _warn_of_gaps(inputs, found, reporter)
-    _write_tables(request, found, scratch)
-    if request.chart or request.chart_image:
-        reporter.progress(95, "Drawing the charts")
-        _write_charts(request, inputs, found, scratch)
+    # None has its name before all are there: a run that ends meanwhile leaves none.
+    with ExitStack() as files:
+
+        def new(name: str) -> Path:
+            return files.enter_context(whole_file(Path(name), scratch))
+
+        _write_tables(request, found, new)
+        if request.chart or request.chart_image:
+            reporter.progress(95, "Drawing the charts")
+            _write_charts(request, inputs, found, new)
     reporter.progress(100, "Done")
     return {
         "SITE_COUNT": len(inputs.sites),
@@ -181,7 +187,9 @@ def _without_scene(site: LocatedSite, name: str) -> SiteIndex:
     return SiteIndex(site, name, nothing, np.empty(0, np.int64), 0, ())
 
 
-def _write_tables(request: TimeSeriesRequest, found: list[SiteIndex], scratch: Path) -> None:
+def _write_tables(
+    request: TimeSeriesRequest, found: list[SiteIndex], new: Callable[[str], Path]
+) -> None:
     tables: dict[str, tuple[Sequence[str], Iterable[Sequence[object]]]] = {
         request.observations: (OBSERVATION_FIELDS, observation_rows(found)),
         request.series: (SERIES_FIELDS, series_rows(_with_series(request, found))),
@@ -189,8 +197,7 @@ def _write_tables(request: TimeSeriesRequest, found: list[SiteIndex], scratch: P
     }
     for name, (fields, rows) in tables.items():
         if name:
-            with whole_file(Path(name), scratch) as part:
-                write_table(part, fields, rows)
+            write_table(new(name), fields, rows)
 
 
 def _with_series(
@@ -201,7 +208,10 @@ def _with_series(
 
 
 def _write_charts(
-    request: TimeSeriesRequest, inputs: TimeSeriesInputs, found: list[SiteIndex], scratch: Path
+    request: TimeSeriesRequest,
+    inputs: TimeSeriesInputs,
+    found: list[SiteIndex],
+    new: Callable[[str], Path],
 ) -> None:
     # The libraries that draw are slow to load, and most runs in a model want no chart.
     from .chart_image import render_chart_image  # noqa: PLC0415
@@ -227,12 +237,7 @@ def _write_charts(
         site_count=len(inputs.sites),
         notes=inputs.notes,
     )
-    drawn: dict[str, bytes | memoryview] = {}
     if request.chart:
-        drawn[request.chart] = render_chart_page(chart).encode("utf-8")
+        new(request.chart).write_text(render_chart_page(chart), encoding="utf-8", newline="")
     if request.chart_image:
-        drawn[request.chart_image] = render_chart_image(chart)
-    # None has its name before all are drawn: a run that is stopped meanwhile leaves none.
-    with ExitStack() as files:
-        for name, content in drawn.items():
-            files.enter_context(whole_file(Path(name), scratch)).write_bytes(content)
+        new(request.chart_image).write_bytes(render_chart_image(chart))
