@@ -19,7 +19,7 @@ def stop(*_arguments):
 
 @pytest.fixture
 def run(small_job, tmp_path):
-    """Run a small job of an algorithm until it is stopped; the names of its outputs that are there."""
+    """Run a small job of an algorithm until it is stopped; the names of its outputs there."""
     path = Path(__file__).with_name("local_jobs.py")
     spec = importlib.util.spec_from_file_location("fairweather_local_jobs", path)
     local_jobs = importlib.util.module_from_spec(spec)
