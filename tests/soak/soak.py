@@ -17,6 +17,7 @@ import os
 import platform
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,8 @@ def main(arguments: list[str]) -> int:
     """Run the rows asked for; 0 where every promise was kept."""
     options = _parse(arguments)
     if options.line:
+        # The jobs that a shell runs in the background ignore it, and so would all they start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
             home, work = Path(folder, "home"), Path(folder, "work")
             home.mkdir()
