@@ -93,6 +93,8 @@ def write_catalog(folder: Path, days: int, reporter: Reporter) -> None:
     clouds = Clouds(SEED)
     passes = choose_passes(days)
     (folder / TRUTH_FOLDER).mkdir()
+    # Here, and not with the first scene: what a cancel removes must not be made again by a thread.
+    (folder / COLLECTION_ID).mkdir()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         makers = list(threads.map(lambda tile: SceneMaker(tile, clouds), tiles))
         truths = [
@@ -128,7 +130,7 @@ def _scenes_to_write(
 def _write_item(maker: SceneMaker, satellite_pass: Pass, folder: Path) -> dict[str, Any]:
     scene = maker.make(satellite_pass)
     item_folder = folder / scene.name
-    item_folder.mkdir(parents=True)
+    item_folder.mkdir()
     write_scene(scene, item_folder)
     item = item_document(scene)
     _write_json(item_folder / f"{scene.name}.json", item)
