@@ -20,7 +20,6 @@ from . import errors
 from .clean_environment import clean_environment
 from .credentials import Credentials, credentials_to_line
 from .errors import (
-    OUT_OF_MEMORY_SIGNS,
     CancelledError,
     EnvironmentNotReadyError,
     FairweatherError,
@@ -41,6 +40,7 @@ from .job_folders import job_folder
 from .part_files import remove_parts, write_whole
 from .plain_text import plain_line
 from .request import Request, output_files, request_to_json
+from .worker_death import PLUGIN_CHANGED, error_of_death
 
 LAUNCH_SCRIPT = Path(__file__).resolve().parent.parent / "launch.py"
 
@@ -48,15 +48,6 @@ SECONDS_BETWEEN_POLLS = 0.05
 SECONDS_TO_STOP = 1.2  # what a cancelled worker gets before it is killed; all is over within 2 s
 SECONDS_TO_EXIT = 1.0  # what a worker gets to leave after its last event
 STDERR_TAIL_BYTES = 1 << 18
-
-OUT_OF_MEMORY = (
-    "The worker ran out of memory, or was killed because the machine did; "
-    "lower MEMORY, close other programs, or choose a smaller area or a coarser resolution."
-)
-
-# An update removes the plugin's folder and unpacks the new one, or stops in between.
-PLUGIN_CHANGED_SIGNS = ("No module named 'fairweather_", "cannot import name", "can't open file")
-PLUGIN_CHANGED = "The plugin was replaced or removed while QGIS ran; restart QGIS, and run again."
 
 
 def run_job(
@@ -259,23 +250,7 @@ class _Worker:
         """The error for a worker that ended, or closed its stream, without a result."""
         self.wait(SECONDS_TO_EXIT)
         code = self._process.poll()
-        tail = self.stderr_tail()
-        last_line = _last_telling_line(tail)
-        if (sys.platform != "win32" and code == -signal.SIGKILL) or any(
-            sign in tail[-2000:] for sign in OUT_OF_MEMORY_SIGNS
-        ):
-            return WorkerError(OUT_OF_MEMORY)
-        if any(sign in last_line for sign in PLUGIN_CHANGED_SIGNS):
-            return WorkerError(PLUGIN_CHANGED)
-        if last_line.startswith("ModuleNotFoundError"):
-            return EnvironmentNotReadyError(
-                f"The environment lacks a package ({last_line}); "
-                "make it anew with the algorithm environment."
-            )
-        words = f" ({last_line[:300]})" if last_line else ""
-        return WorkerError(
-            f"The worker {_how_it_ended(code)} without a result{words}; please report this."
-        )
+        return error_of_death(code, self.stderr_tail())
 
     def _read_events(self, stream: IO[bytes]) -> None:
         with stream, contextlib.suppress(OSError, ValueError):
@@ -326,20 +301,3 @@ def _start(arguments: List[str], environment: Dict[str, str]) -> subprocess.Pope
             f"The environment's Python, {arguments[0]}, cannot be started ({error.strerror}); "
             "make the environment anew with the algorithm environment."
         ) from error
-
-
-def _how_it_ended(code: Optional[int]) -> str:
-    if code is None:
-        return "closed its stream"
-    if os.name == "posix" and code < 0:
-        with contextlib.suppress(ValueError):
-            return f"crashed with {signal.Signals(-code).name}"
-    return f"ended with code {code}"
-
-
-def _last_telling_line(text: str) -> str:
-    """The last line that is no part of a traceback: the error it ends in, say."""
-    for line in reversed(text.splitlines()):
-        if line.strip() and not line[0].isspace() and not line.startswith("Traceback"):
-            return line.strip()
-    return ""

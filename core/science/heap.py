@@ -8,6 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..bridge.worker_death import MEMORY_IS_LIMITED
+
+if sys.platform != "win32":
+    import resource
+
 # glibc's M_ARENA_MAX (mallopt(3)).
 MOST_HEAPS_OPTION = -8
 
@@ -22,6 +27,21 @@ def keep_one_heap() -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
             mallopt(MOST_HEAPS_OPTION, 1)
+
+
+def memory_limit() -> int | None:
+    """How many bytes of addresses this process may have, where somebody set a limit."""
+    if sys.platform == "win32":
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def tell_memory_limit() -> None:
+    """Say on stderr that there is one: a library that gets no memory may end without a word."""
+    limit = memory_limit()
+    if limit is not None:
+        print(f"{MEMORY_IS_LIMITED}: {limit >> 20} MB of addresses", file=sys.stderr)
 
 
 @contextmanager

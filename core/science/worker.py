@@ -42,8 +42,9 @@ from ..bridge.request import (
     output_files,
     read_request,
 )
+from ..bridge.worker_death import LIKELY_OUT_OF_MEMORY
 from .catalog.output_checks import check_outputs
-from .heap import keep_one_heap, kept_for_good
+from .heap import keep_one_heap, kept_for_good, memory_limit, tell_memory_limit
 from .log_without_secrets import LogWithoutSecrets
 from .reporter import EventReporter, Reporter
 from .whole_file import FULL_DISK_ERRORS
@@ -101,6 +102,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     keep_one_heap()
+    tell_memory_limit()
     sys.stderr = log = LogWithoutSecrets(sys.stderr)
     for name in FOREIGN_VARIABLES:
         os.environ.pop(name, None)
@@ -211,11 +213,10 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, (ImportError, SyntaxError)):
         return _import_failure(error)
     words = " ".join(str(error).split())[:500]
-    name = type(error).__name__
-    return _failure(
-        WorkerError,
-        f"An unexpected error ({name}: {words}): please report it, with the worker's log.",
-    )
+    unexpected = f"An unexpected error ({type(error).__name__}: {words})"
+    if memory_limit() is not None:
+        return _failure(WorkerError, f"{unexpected}, {LIKELY_OUT_OF_MEMORY}")
+    return _failure(WorkerError, f"{unexpected}: please report it, with the worker's log.")
 
 
 def _failure(kind: type[FairweatherError], text: str) -> Failure:

@@ -22,6 +22,7 @@ from fairweather.core.bridge.request import (
     output_files,
 )
 from fairweather.core.bridge.series_recipe import SeriesRecipe
+from fairweather.core.bridge.worker_death import LIKELY_OUT_OF_MEMORY
 from fairweather.core.bridge.worker_process import run_job
 from fairweather.core.science import worker
 from fairweather.core.science.imagery.files.raster_files import RasterFiles
@@ -141,12 +142,12 @@ def test_a_real_run_within_a_limit(request_of, run_within, kind):
             assert contents(request) == whole
             ends.append((share, ""))
         assert list(jobs_folder().glob("job-*")) == []
-    told = re.compile("ran out of memory(;|, or was killed)")
+    told = re.compile(f"ran out of memory(;|, or was killed)|, {re.escape(LIKELY_OUT_OF_MEMORY)}")
     assert not [end for end in ends if end[1] and not told.search(end[1])]
     assert [bool(text) for share, text in ends if share <= 0.8] == [True] * 7
 
 
-def test_errors_that_are_memorys():
+def test_errors_that_are_memorys(monkeypatch):
     unloaded = ImportError("libx.so: failed to map segment from shared object", name="x")
     without_words = ImportError("numpy could not be imported", name="numpy")
     without_words.__cause__ = unloaded
@@ -158,6 +159,11 @@ def test_errors_that_are_memorys():
         ValueError("proj_create: SQLite error on SELECT: out of memory"),
     ):
         assert worker.failure_of(error).text == worker.OUT_OF_MEMORY, error
+    # Pillow's words, among others, for memory that it did not get.
+    drawing = OSError("codec configuration error when writing image file")
+    assert "please report it" in worker.failure_of(drawing).text
+    monkeypatch.setattr(worker, "memory_limit", lambda: 1 << 30)
+    assert worker.failure_of(drawing).text.endswith(f", {LIKELY_OUT_OF_MEMORY}")
     missing = worker.failure_of(ImportError("No module named 'x'", name="x"))
     assert missing.kind == "EnvironmentNotReadyError"
 
