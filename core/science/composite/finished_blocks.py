@@ -24,7 +24,12 @@ import numpy as np
 from ...bridge.file_lock import FileLock
 from ...bridge.folder_size import folder_size
 from ...bridge.home import make_home_folder, unfinished_folder
-from ...bridge.leftovers import MOST_BYTES, make_room_for_unfinished, write_title
+from ...bridge.leftovers import (
+    MOST_BYTES,
+    make_room_for_unfinished,
+    remove_unfinished,
+    write_title,
+)
 from ...bridge.owned_folders import claim, remove_unless_in_use
 from ..reporter import Reporter
 from ..words import count_of
@@ -82,6 +87,8 @@ class FinishedBlocks:
     def open(self, key: str, layout: RasterLayout, title: Mapping[str, str]) -> None:
         """Find the blocks of earlier runs, and keep those of this one.
 
+        Where the raster might not fit beside them, blocks of other runs are removed, then these.
+
         Args:
             key: of the run; a folder's name.
             layout: of the raster.
@@ -89,7 +96,7 @@ class FinishedBlocks:
         """
         folder = unfinished_folder() / key
         self._layout = layout
-        self._bytes_to_come = raster_bytes(layout)
+        self._bytes_to_come = _raster_bytes(layout)
         try:
             make_home_folder(folder)
             self._lock = claim(folder)
@@ -101,7 +108,11 @@ class FinishedBlocks:
             write_title(folder, dict(title))
             self._bytes_kept = folder_size(folder)
             make_room_for_unfinished(folder, self._bytes_to_come)
-            if self.is_empty and shutil.disk_usage(folder).free < 2 * self._bytes_to_come:
+            if shutil.disk_usage(folder).free < self._bytes_to_come:
+                remove_unfinished()
+            # The raster itself comes first: it takes as much again.
+            rasters = 2 if self.is_empty else 1
+            if shutil.disk_usage(folder).free < rasters * self._bytes_to_come:
                 self._stop_keeping("the disk has no room for them")
             else:
                 self._keeps = True
@@ -202,7 +213,7 @@ class FinishedBlocks:
             )
 
 
-def raster_bytes(layout: RasterLayout) -> int:
+def _raster_bytes(layout: RasterLayout) -> int:
     """What the pixels of the raster take; compressed, with overviews, they take no more."""
     height, width = layout.geobox.shape
     return int(height * width * len(layout.all_bands) * np.dtype(layout.dtype).itemsize)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...bridge.credentials import Credentials
 from ...bridge.errors import OutputError
-from ...bridge.leftovers import remove_unfinished
 from ...bridge.part_files import flush_file
 from ...bridge.request import CompositeRequest
 from ..access.access import open_access
@@ -21,12 +19,12 @@ from ..provenance import provenance_tags
 from ..reporter import Reporter, StageProgress
 from ..whole_file import check_target, whole_file
 from .coverage import clear_day_warnings
-from .finished_blocks import FinishedBlocks, raster_bytes
+from .finished_blocks import FinishedBlocks
 from .inputs import CompositeInputs, prepare_composite
 from .output_raster import OutputRaster, RasterBand, RasterLayout
 from .plan import CompositePlan
 from .report import write_composite_report
-from .room import check_output_room
+from .room import check_room
 from .run import run_composite_blocks
 from .run_key import run_key
 from .summary import WarningsKept, summarise_composite
@@ -56,7 +54,7 @@ def run_composite(
         inputs = prepare_composite(request, kept, readers)
         if request.dry_run:
             return _tell_only(inputs, kept, scratch)
-        check_output_room(inputs, scratch, kept)
+        check_room(inputs, scratch, kept)
         # Until the file has its name, the next run may need the blocks.
         with FinishedBlocks(kept) as finished, whole_file(Path(request.output), scratch) as part:
             if request.report:
@@ -85,7 +83,7 @@ def _tell_only(inputs: CompositeInputs, kept: WarningsKept, scratch: Path) -> di
         "DAY_COUNT": len(inputs.plan.days),
     }
     try:
-        check_output_room(inputs, scratch, kept)
+        check_room(inputs, scratch, kept)
     except OutputError as error:
         # Room can be made until the run.
         kept.warning(str(error))
@@ -132,7 +130,6 @@ def _stream_blocks(
         count_band=request.count_band,
     )
     finished.open(run_key(plan, layout), layout, _title(request))
-    _check_room(layout, scratch, finished)
     tags = provenance_tags(request, inputs.profile, plan.scenes)
     progress = StageProgress(reporter, 10, 95, plan.block_count, "Reading and reducing", "blocks")
     with OutputRaster(scratch / "composite.tiles", layout, tags) as raster:
@@ -172,25 +169,6 @@ def _title(request: CompositeRequest) -> dict[str, str]:
         "dates": f"{search.start} to {search.end}",
         "output": Path(request.output).name,
     }
-
-
-def _check_room(layout: RasterLayout, scratch: Path, finished: FinishedBlocks) -> None:
-    """Refuse at once what cannot be finished, even with no finished blocks of any run in the way.
-
-    Compressed tiles with their overviews take up to what the pixels alone take uncompressed.
-    """
-    needed = raster_bytes(layout)
-    for make_room in (remove_unfinished, finished.discard):
-        if shutil.disk_usage(scratch).free < needed:
-            make_room()
-    free = shutil.disk_usage(scratch).free
-    if needed > free:
-        height, width = layout.geobox.shape
-        raise OutputError(
-            f"The composite of {width:,} × {height:,} pixels needs {needed / 1e6:,.0f} MB of room "
-            f"in {scratch.parent} and {free / 1e6:,.0f} MB are free; make room, set "
-            "FAIRWEATHER_HOME to a larger disk, or give a coarser RESOLUTION."
-        )
 
 
 def _warn_of_gaps(statistics: RunStatistics, reporter: Reporter) -> None:

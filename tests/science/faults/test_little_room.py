@@ -20,12 +20,12 @@ ESTIMATE = 64 * 128 * 2 * 4 * 0.85
 def disks(monkeypatch, tmp_path):
     """Sets what is free on the output's disk; ``is_one`` says that scratch files are there too."""
 
-    def set_disks(free, is_one=False):
+    def set_disks(free, is_one=False, scratch=10**12):
         monkeypatch.setattr(room, "_is_same_disk", lambda *_: is_one)
 
         def usage(path):
             is_output = is_one or "scratch" not in str(path)
-            return SimpleNamespace(free=int(free) if is_output else 10**12)
+            return SimpleNamespace(free=int(free) if is_output else int(scratch))
 
         monkeypatch.setattr(shutil, "disk_usage", usage)
 
@@ -34,11 +34,8 @@ def disks(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("is_one", "needed"), [(False, ESTIMATE), (True, 2 * ESTIMATE)])
 def test_what_plainly_does_not_fit_is_refused_before_a_pixel_is_read(
-    small_job, server, disks, monkeypatch, is_one, needed
+    small_job, server, disks, is_one, needed
 ):
-    if is_one:
-        # By itself: else the scratch files alone are refused.
-        monkeypatch.setattr("fairweather.core.science.composite.job._check_room", lambda *_: None)
     free = 0.2 * needed
     disks(free, is_one)
     with pytest.raises(OutputError) as caught:
@@ -52,6 +49,24 @@ def test_what_plainly_does_not_fit_is_refused_before_a_pixel_is_read(
     # Planning asks for one file's header.
     assert server.requests <= 2
     assert not list(small_job.folder.glob("*composite*"))
+
+
+def test_tiles_that_plainly_do_not_fit_are_refused_too(small_job, server, disks):
+    disks(10**12, scratch=0.2 * ESTIMATE)
+    with pytest.raises(OutputError, match=r"does not fit.*set FAIRWEATHER_HOME to a larger disk"):
+        small_job.run()
+    assert server.requests <= 2
+    assert not list(small_job.folder.glob("*composite*"))
+
+
+def test_tiles_that_may_fit_are_made_with_a_warning(small_job, disks, same_pixels):
+    """Uncompressed they would take all that is free: but they are not."""
+    disks(10**12, scratch=0.9 * ESTIMATE)
+    found = small_job.run()
+    same_pixels(found.pixels, small_job.oracle())
+    told = [text for text in found.warnings if "may not fit" in text]
+    assert len(told) == 1
+    assert "set FAIRWEATHER_HOME to a larger disk" in told[0]
 
 
 @pytest.mark.parametrize(("share", "is_warned"), [(0.3, True), (0.95, True), (1.05, False)])
