@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+try:
+    import hypothesis
+except ImportError:
+    hypothesis = None  # QGIS's own Python has none, and no test there needs it
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -17,7 +22,24 @@ def _load_package():
     launch.load_package()
 
 
+def _draw_the_same_every_time():
+    """What hypothesis draws, and no limit of time: the soak is where chance belongs."""
+    hypothesis.settings.register_profile(
+        "same every time",
+        deadline=None,
+        derandomize=True,
+        # The one measures time; the other is about fixtures that examples share on purpose here.
+        suppress_health_check=[
+            hypothesis.HealthCheck.too_slow,
+            hypothesis.HealthCheck.function_scoped_fixture,
+        ],
+    )
+    hypothesis.settings.load_profile("same every time")
+
+
 _load_package()
+if hypothesis is not None:
+    _draw_the_same_every_time()
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ READERS = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_any_text(name):
-    @settings(max_examples=100, deadline=None, derandomize=True)
+    @settings(max_examples=100)
     @given(TEXTS)
     def read(text):
         with suppress(FairweatherError):
@@ -73,14 +73,14 @@ def changed(content, draw):
     return draw(VALUES) if draw(st.integers(0, 3)) == 0 else content
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(st.data())
 def test_any_request(data):
     with suppress(InvalidRequestError):
         request_from_json(json.dumps(changed(REQUEST, data.draw)))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.dictionaries(st.sampled_from(["event", "percent", "text", "kind", "values"]), VALUES))
 def test_any_event(content):
     for name in ("progress", "message", "result", "error"):
@@ -88,7 +88,7 @@ def test_any_event(content):
             event_from_line(json.dumps({**content, "event": name}))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_profile(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("profile") / "p.json"
@@ -144,7 +144,7 @@ def test_like(pattern, text, matches):
     assert comparison.matches({"name": text}) is matches
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("ab%_", max_size=8), st.text("ab", max_size=10))
 def test_like_is_what_sql_says(pattern, text):
     import sqlite3  # noqa: PLC0415

@@ -87,21 +87,21 @@ def end_of_search(find):
     return search
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(page=PAGE | VALUES)
 def test_any_page_of_an_api(end_of_search, page):
     hrefs = end_of_search(LANDING_PAGE, page)
     assert not any(href.startswith(("file:", "/")) for href in hrefs)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(root=PAGE | VALUES, document=PAGE | ITEM | VALUES)
 def test_any_static_document(end_of_search, root, document):
     hrefs = end_of_search(root, document)
     assert not any(href.startswith(("file:", "/")) for href in hrefs)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     content=st.binary(max_size=200)
     | st.just(b"PAR1").flatmap(lambda start: st.binary().map(start.__add__))

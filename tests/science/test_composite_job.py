@@ -9,7 +9,7 @@ from fairweather.core.science.reporter import RecordingReporter
 
 def test_a_report_that_cannot_be_written_is_told_before_a_pixel_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "prepare_composite", lambda *_: None)
-    monkeypatch.setattr(job, "check_output_room", lambda *_: None)
+    monkeypatch.setattr(job, "check_room", lambda *_: None)
     monkeypatch.setattr(job, "_stream_blocks", lambda *_: pytest.fail("pixels were read"))
     search = SceneSearch("sentinel-2-c1-l2a", Area("EPSG:4326", {}), "2024-01-01", "2024-12-31")
     report = tmp_path / "missing" / "report.html"

@@ -117,7 +117,7 @@ def pairs():
     return st.recursive(st.one_of(band, number), grow, max_leaves=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pairs(), st.integers(0, 1000))
 def test_any_formula_is_what_numpy_says(pair, seed):
     text, plain = pair

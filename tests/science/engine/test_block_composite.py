@@ -299,7 +299,7 @@ def test_a_zero_denominator_is_no_data_and_nothing_is_clipped(scenes, engine, gr
 
 
 @given(st.lists(st.tuples(st.integers(1, 3000), st.integers(1, 3000)), min_size=1, max_size=6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_indices_are_exact_in_the_integers(pairs):
     # The formula on exact reflectances against rational arithmetic, for the default offset.
     encoding = CommonEncoding(1e-4, -0.1, "stored")

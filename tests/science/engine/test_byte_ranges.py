@@ -18,7 +18,7 @@ from fairweather.core.science.imagery.files.patience import StatusError
 from fairweather.core.science.imagery.files.tiff import TiffFile
 from fairweather.core.science.imagery.reading import BlockReader
 from fairweather.core.science.whole_file import FULL_DISK_ERRORS
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 CONTENT = np.random.default_rng(1).bytes(100_000)
@@ -54,9 +54,7 @@ def ranges(tmp_path, no_pauses):
     reader.close()
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 @given(st.integers(0, 110_000), st.integers(1, 120_000))
 def test_what_a_slice_would_give(folder, server, ranges, start, length):
     expected = CONTENT[start : start + length]

@@ -67,7 +67,7 @@ def test_what_has_no_common_step_is_held_as_reflectance(sources):
     ),
     st.integers(0, 65_535),
 )  # fmt: skip
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_reflectance_is_the_sources_own(pairs, number):
     sources = [source(scale, offset) for scale, offset in pairs]
     encoding = choose_encoding(sources)

@@ -18,7 +18,7 @@ from fairweather.core.science.imagery.files.codestream import TileParts, read_he
 from fairweather.core.science.imagery.files.jpeg2000 import Jpeg2000File, open_jpeg2000
 from fairweather.core.science.imagery.files.tiff import TiffFile, open_tiff
 from fairweather.core.science.imagery.files.tile_cache import TileCache
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -40,9 +40,6 @@ MOST_BYTES_TO_READ = 600 * MEGABYTE
 SIZES = {"B": 1, "H": 2, "I": 4, "Q": 8}
 TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 11: 4, 12: 8, 16: 8}
 ELEMENTS = 24
-quick = settings(
-    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +159,7 @@ def no_log(caplog):
 def test_any_header_of_a_tiff(soak_files, honest):
     tiffs, _ = names_of(soak_files)
 
-    @settings(quick, max_examples=300)
+    @settings(max_examples=300)
     @given(changed_files(soak_files, honest, tiffs, tiff_fields))
     def read(ranges):
         file = opened(open_tiff, ranges)
@@ -177,7 +174,7 @@ def test_any_header_of_a_tiff(soak_files, honest):
 def test_any_header_of_a_jpeg2000(soak_files, honest):
     _, jpegs = names_of(soak_files)
 
-    @settings(quick, max_examples=60)
+    @settings(max_examples=60)
     @given(changed_files(soak_files, honest, jpegs, jpeg2000_fields))
     def read(ranges):
         file = opened(open_jpeg2000, ranges)
@@ -191,7 +188,7 @@ def test_any_header_of_a_jpeg2000(soak_files, honest):
 def test_any_codestream(soak_files, honest):
     _, jpegs = names_of(soak_files)
 
-    @settings(quick, max_examples=100)
+    @settings(max_examples=100)
     @given(changed_files(soak_files, honest, jpegs, jpeg2000_fields), st.integers(0, 70_000))
     def find(ranges, tile):
         def read(start, length):
@@ -233,7 +230,7 @@ def check_parts(parts, tile, header):
 @pytest.mark.parametrize("start", [b"", b"II*\0", b"MM\0+\0\x08\0\0", b"\0\0\0\x0cjP  \r\n\x87\n"])
 @pytest.mark.usefixtures("no_log")
 def test_any_bytes(start):
-    @settings(quick, max_examples=40)
+    @settings(max_examples=40)
     @given(st.binary(max_size=300), st.booleans())
     def read(content, is_endless):
         for open_file in (open_tiff, open_jpeg2000):

@@ -15,7 +15,7 @@ from fairweather.core.science.imagery.files.gdal import GdalFile
 from fairweather.core.science.imagery.files.jpeg2000 import Jpeg2000File
 from fairweather.core.science.imagery.files.patience import RangeError
 from fairweather.core.science.imagery.files.raster_files import RasterFiles
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SHAPE = (700, 900)
@@ -281,9 +281,7 @@ def test_a_single_large_tile_is_left_to_gdal(tmp_path, files, serve_files, monke
         compare(file, path)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(st.data())
 def test_broken_bytes_are_an_error_or_pixels(tmp_path, data):
     path = tmp_path / "good.jp2"

@@ -40,7 +40,7 @@ def stacks(draw, max_days):
 
 
 @given(stacks(12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_median_is_numpys_for_every_count_dtype_and_gap(stack):
     values, valid = stack
     found = masked_median(values, valid)
@@ -48,7 +48,7 @@ def test_the_median_is_numpys_for_every_count_dtype_and_gap(stack):
 
 
 @given(st.integers(1, 140), st.sampled_from(DTYPES), st.integers(0, 2**32 - 1), st.floats(0, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_long_stacks_by_the_network_and_by_sorting(days, dtype, seed, share):
     generator = np.random.default_rng(seed)
     values = generator.integers(0, 127, (days, 9)).astype(dtype)
@@ -61,7 +61,6 @@ def test_long_stacks_by_the_network_and_by_sorting(days, dtype, seed, share):
     hnp.arrays(np.uint16, (5, 6), elements=st.integers(0, 4)),
     st.sampled_from([None, 0.0, 3.0, -9999.0, float("nan")]),
 )
-@settings(deadline=None)
 def test_masking_nodata_and_reducing_is_nanmedian(values, nodata):
     cube = values.astype(np.float64)
     if nodata is not None:

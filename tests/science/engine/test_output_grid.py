@@ -157,7 +157,7 @@ def test_an_unknown_crs_is_told():
     st.floats(-1e4, 1e4), st.floats(-1e4, 1e4), st.floats(1e-3, 500), st.floats(1e-3, 500),
     st.sampled_from([0.3, 7.0, 10.0, 60.0, 100.0]), st.floats(-1e6, 1e6),
 )  # fmt: skip
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_raster_covers_the_area_and_not_a_pixel_more(west, south, width, height, size, origin):
     aoi = area(west, south, west + width, south + height)
     found = choose(aoi, [geobox(origin, origin, size)])
@@ -183,7 +183,7 @@ CORNERS = st.tuples(st.integers(-12, 60), st.integers(-12, 60))
     st.sampled_from([1, 2, 3, 6]),
 )
 @example([(0, 0), (48, 0), (48, 48), (0, 48)], 60.0, 7, 5, 2)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_clip_is_rasterios_whatever_the_blocks(corners, size, block_height, block_width, parts):
     polygon = shapely.make_valid(shapely.Polygon(corners))
     if polygon.geom_type not in ("Polygon", "MultiPolygon") or polygon.area == 0:

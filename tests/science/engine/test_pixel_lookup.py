@@ -94,7 +94,7 @@ def test_other_crss_by_the_centre_of_every_pixel(block, source):
     st.sampled_from([UTM33, UTM34, "EPSG:3857"]), st.floats(0, 50), st.floats(5, 40),
     st.integers(3, 19), st.integers(4, 29),
 )  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_blocks_find_the_same_pixels_as_the_whole(crs, shift, size, height, width):
     whole = geobox(700_000 + shift, 5_000_000 - shift, size)
     left, top = Transformer.from_crs(UTM33, crs, always_xy=True).transform(699_990, 5_000_010)

@@ -21,7 +21,7 @@ def scene(moment, name="a"):
 
 
 @given(st.lists(st.integers(0, 5 * 24 * 60 - 1), min_size=1, max_size=12), st.floats(-180, 180))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_days_are_utc_and_whole_hours_of_longitude(minutes, longitude):
     start = datetime(2023, 5, 1, tzinfo=timezone.utc)
     made = [scene(start + timedelta(minutes=m), f"{n:02d}") for n, m in enumerate(minutes)]
@@ -73,7 +73,7 @@ def sources(count, offsets=None):
     ),
     hnp.arrays(bool, (2, 3)),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_pixel_from_the_first_with_a_value(case, wanted):
     cube, offsets = case
     made = sources(len(cube), offsets)

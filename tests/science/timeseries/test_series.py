@@ -88,14 +88,14 @@ def any_observations(draw):
     return Observations(times, np.array(values, float))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(any_observations(), st.integers(1, 16), st.integers(1, 12))
 def test_any_series_is_the_notebooks(observations, step, window):
     series = one(observations, SeriesRecipe(step=step, window=window))
     assert_is_the_notebooks(series, observations, step=step, window=window)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(any_observations(), min_size=1, max_size=6))
 def test_sites_together_are_sites_alone(sites):
     for smooth in ("rolling", "savgol", "whittaker"):
@@ -183,7 +183,7 @@ def test_a_gap_of_one_step_stays_one_too():
     np.testing.assert_array_equal(series.smoothed, [0.1, NAN, 0.4])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(any_observations(), st.integers(1, 9), st.integers(0, 60))
 def test_max_gap_counts_the_days_between_steps_with_values(observations, step, max_gap):
     series = one(observations, SeriesRecipe(step=step, max_gap=max_gap, smooth="none"))

@@ -62,7 +62,7 @@ def test_whittaker_without_gaps_is_the_dense_solve(steps, penalty):
         np.testing.assert_allclose(site, dense_whittaker(expected, penalty), atol=1e-9)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     arrays(float, st.tuples(st.integers(1, 5), st.integers(2, 40)),
            elements=st.floats(-1, 1) | st.just(NAN)),

@@ -20,7 +20,7 @@ def place_of_sender(address):
         return pool.scheme, pool.host.strip("[]"), pool.port
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=500)
 @given(
     st.builds(
         lambda scheme, pieces: scheme + "".join(pieces),

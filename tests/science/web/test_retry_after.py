@@ -15,7 +15,7 @@ from fairweather.core.science.web import patience as web_patience
 from fairweather.core.science.web.client import WebClient, WebRequest
 from fairweather.core.science.web.errors import WebError
 from fairweather.core.science.web.retry_after import retry_after
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 FAR = "Fri, 31 Dec 9999 23:59:59 GMT"
@@ -102,7 +102,6 @@ def test_one_that_stays_busy(busy, read):
     assert 2 <= len(server.seen) <= 3
 
 
-@settings(deadline=None, derandomize=True)
 @given(
     st.text(st.characters(max_codepoint=255), max_size=60)
     | st.from_regex(r"\A[+-]?[0-9]{1,40}(\.[0-9]{0,9})?\Z")
