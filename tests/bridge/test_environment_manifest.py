@@ -129,9 +129,9 @@ def test_a_check_of_twenty_thousand_files_takes_less_than_two_seconds(tmp_path):
         for file in range(100):
             (tmp_path / f"folder{number}" / f"file{file}.py").touch()
     write_manifest(tmp_path, "abc", "3.11.2", tmp_path)
-    started = time.monotonic()
+    started = time.process_time()  # whatever else the machine does
     assert damaged_packages(tmp_path) == ()
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
