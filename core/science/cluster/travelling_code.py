@@ -21,6 +21,9 @@ from typing import Any
 
 from distributed import Scheduler, SchedulerPlugin, Worker, WorkerPlugin
 
+SECONDS_BETWEEN_LOOKS = 0.005
+SECONDS_TO_SEND = 30.0  # what a worker's connection gets that is stuck; Dask gives it up soon after
+
 
 class CodeOnNode:
     """The package on one machine of the cluster.
@@ -120,9 +123,26 @@ class CodeOnScheduler(SchedulerPlugin):
         self._code.take_away()
 
     async def _leave(self, scheduler: Scheduler) -> None:
+        # Dask pickles a task when its message leaves, a moment after it was handed out: one that
+        # it cannot pickle any more costs the connection to the worker, and so the worker.
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._tasks_have_left(scheduler), SECONDS_TO_SEND)
         scheduler.remove_plugin(self._name)
         self._code.take_away()
         if self._name in scheduler.worker_plugins:
             # A worker that ends at this moment takes its copy away itself.
             with contextlib.suppress(OSError):
                 await scheduler.unregister_worker_plugin(None, self._name)
+
+    async def _tasks_have_left(self, scheduler: Scheduler) -> None:
+        while self._tasks_wait_to_be_sent(scheduler):
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _tasks_wait_to_be_sent(self, scheduler: Scheduler) -> bool:
+        """Whether any of this run does; without the client there come no more."""
+        run = self._client.lower()
+        messages = (one for stream in scheduler.stream_comms.values() for one in stream.buffer)
+        return any(
+            message.get("op") == "compute-task" and str(message["key"]).endswith(run)
+            for message in messages
+        )
