@@ -35,7 +35,7 @@ test-environment:
 
 real-servers:
 	@sh scripts/install_system_packages.sh postgresql-postgis \
-		&& $(QGIS_PYTHON) tests/real_servers/servers.py prepare \
+		&& $(QGIS_PYTHON) tests/helpers/real_servers.py prepare \
 		|| echo "== The tests in tests/real_servers will be skipped"
 
 lock: test-environment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple, Union
@@ -14,11 +13,9 @@ from qgis.core import (
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingLayerPostProcessorInterface,
-    QgsProcessingOutputLayerDefinition,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFeatureSource,
-    QgsProcessingParameterFolderDestination,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
     QgsSettings,
@@ -40,6 +37,7 @@ from ..core.bridge.request import (
 )
 from ..core.bridge.worker_process import run_job
 from .authentication import check_auth, read_credentials
+from .destinations import check_destination
 from .scenes import ChosenScenes
 
 PYTHON_SETTING = "fairweather/python"
@@ -100,7 +98,7 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
             _check_value(definition, parameters.get(definition.name()), context)
             self._check_layer(definition, parameters, context)
             if definition.isDestination():
-                _check_destination(definition, parameters.get(definition.name()))
+                check_destination(definition, parameters.get(definition.name()))
         check_auth(self, parameters, context)
         self.check(parameters, context)
 
@@ -289,40 +287,3 @@ def _number_range(definition: QgsProcessingParameterNumber) -> str:
     if lowest > -unlimited:
         return f"a number from {lowest:g} on"
     return "a number"
-
-
-def _check_destination(definition: QgsProcessingParameterDefinition, value: Any) -> None:
-    """Check that an output file, or an output folder, can be written where it shall be."""
-    name, path = definition.name(), destination_file(value)
-    if path is None:
-        return
-    folder = path.parent
-    if path.is_dir():
-        if not isinstance(definition, QgsProcessingParameterFolderDestination):
-            raise InvalidRequestError(f"{name}: {path} is a folder; give the name of a file.")
-        folder = path
-    if not folder.exists():
-        raise InvalidRequestError(
-            f"{name}: the folder {folder} does not exist; make it or choose another."
-        )
-    if not folder.is_dir():
-        raise InvalidRequestError(f"{name}: {folder} is a file, no folder; choose another.")
-    try:
-        with tempfile.TemporaryFile(dir=str(folder)):
-            pass
-    except OSError as error:
-        raise InvalidRequestError(
-            f"{name}: the folder {folder} cannot be written ({error.strerror}); choose another."
-        ) from error
-
-
-def destination_file(value: Any) -> Optional[Path]:
-    """The file that a destination names; None where it is a layer in memory or a database."""
-    if isinstance(value, QgsProcessingOutputLayerDefinition):
-        value = value.sink.staticValue()
-    if not isinstance(value, str) or not value.strip() or value == "TEMPORARY_OUTPUT":
-        return None
-    scheme, colon, _ = value.partition(":")
-    if colon and len(scheme) > 1:  # one letter is a Windows drive
-        return None
-    return Path(value).absolute()

@@ -26,7 +26,8 @@ from ..core.bridge.indices import OFTEN_USED, check_layers, split_entries
 from ..core.bridge.request import DTYPES, METHODS, CompositeRequest, PixelGrid
 from .area import DrawnArea, check_area, crs_text, read_area
 from .authentication import auth_parameter
-from .base import FairweatherAlgorithm, destination_file
+from .base import FairweatherAlgorithm
+from .destinations import destination_file
 from .layer_names import composite_name
 from .mask_parameters import mask_parameters, read_mask
 from .on_error import ON_ERROR, on_error_parameter
@@ -132,7 +133,7 @@ class CompositeAlgorithm(FairweatherAlgorithm):
         self._read_recipe(parameters, context)
         self._read_crs(parameters, context)
         check_area(self, parameters, context)
-        _check_is_geotiff(parameters.get(OUTPUT))
+        _check_is_geotiff(self._output_file(parameters))
 
     def prepare_request(
         self,
@@ -155,7 +156,7 @@ class CompositeAlgorithm(FairweatherAlgorithm):
         # Of a dry run QGIS must not expect a layer to load.
         is_dry = self._request.dry_run
         output = "" if is_dry else self.parameterAsOutputLayer(parameters, OUTPUT, context)
-        file = Path(output).absolute() if output else destination_file(parameters.get(OUTPUT))
+        file = Path(output).absolute() if output else self._output_file(parameters)
         report = self.parameterAsFileOutput(parameters, OUTPUT_REPORT, context)
         request = replace(
             self._request,
@@ -181,6 +182,9 @@ class CompositeAlgorithm(FairweatherAlgorithm):
             name = composite_name(self._request, chosen_scenes=self._scenes.given)
             self.style_layer(self._loaded_layer, context, CompositeStyler(), name)
         return {}
+
+    def _output_file(self, parameters: Dict[str, Any]) -> Optional[Path]:
+        return destination_file(self.parameterDefinition(OUTPUT), parameters.get(OUTPUT))
 
     def _read_recipe(
         self, parameters: Dict[str, Any], context: QgsProcessingContext
@@ -254,8 +258,7 @@ class CompositeAlgorithm(FairweatherAlgorithm):
         return grid_of_layer(self.parameterAsRasterLayer(parameters, ALIGN, context))
 
 
-def _check_is_geotiff(destination: Any) -> None:
-    path = destination_file(destination)
+def _check_is_geotiff(path: Optional[Path]) -> None:
     if path is not None and path.suffix.lower() not in (".tif", ".tiff"):
         raise InvalidRequestError(
             f"OUTPUT: the composite is a GeoTIFF; give a name that ends in .tif, not {path.name}."

@@ -24,7 +24,7 @@ from ..core.bridge.environment import (
     list_leftovers,
     remove_environment,
 )
-from ..core.bridge.part_files import write_whole
+from ..core.bridge.part_files import real_place, write_whole
 from .base import FairweatherAlgorithm, cancel_check, chosen_python
 from .parameters import describe
 
@@ -126,7 +126,7 @@ class EnvironmentAlgorithm(FairweatherAlgorithm):
             feedback.pushInfo(line)
         results: Dict[str, Any] = {READY: report.ready}
         if path:
-            write_whole(Path(path), report_page(report, leftovers).encode("utf-8"))
+            write_whole(real_place(Path(path)), report_page(report, leftovers).encode("utf-8"))
             results[REPORT] = path
         return results
 

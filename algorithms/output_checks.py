@@ -19,7 +19,7 @@ from qgis.core import (
 
 from ..core.bridge.errors import InvalidRequestError
 from ..core.bridge.file_identity import FileIdentity, file_identity, identity_of_existing
-from .base import destination_file
+from .destinations import destination_file, place_of
 from .parameters import CATALOG
 
 FILE_PARAMETERS = (
@@ -45,10 +45,10 @@ def check_outputs(
     seen: Dict[FileIdentity, str] = {}
     for definition in algorithm.destinationParameterDefinitions():
         name = definition.name()
-        path = destination_file(parameters.get(name))
+        path = destination_file(definition, parameters.get(name))
         if path is None:
             continue
-        identity = file_identity(path)
+        identity = file_identity(place_of(path))
         if identity in seen:
             raise InvalidRequestError(
                 f"{seen[identity]} and {name} are both {path}; give each a file of its own."

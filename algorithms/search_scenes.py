@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from qgis.core import (
@@ -159,17 +158,17 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
         feedback: QgsProcessingFeedback,
     ) -> Dict[str, Any]:
         """Let the worker search, and put what it found in the outputs."""
-        items = self.parameterAsFileOutput(parameters, OUTPUT_ITEMS, context)
         with job_folder("search") as folder:
             footprints = folder / "footprints.geojson"
+            writer = OutputWriter(self, parameters, context, feedback, folder)
             request = replace(
                 self._request,
-                items=str(Path(items).absolute()) if items else str(folder / "items.json"),
+                items=writer.staged_file(OUTPUT_ITEMS),
                 footprints=str(footprints),
+                destinations=writer.destinations(),
             )
-            values = self.run_search(request, self._area.merged(), self._scenes, feedback)
-            writer = OutputWriter(self, parameters, context, feedback, folder)
-            with writer.whole(items):
+            with writer.whole():
+                values = self.run_search(request, self._area.merged(), self._scenes, feedback)
                 self._loaded_layer = writer.write(
                     OUTPUT,
                     read_footprints(footprints),
@@ -178,10 +177,7 @@ class SearchScenesAlgorithm(FairweatherAlgorithm):
                     QgsCoordinateReferenceSystem(DEFAULT_CRS),
                 )
         results = {name: values[name] for name in (SCENE_COUNT, DAY_COUNT)}
-        results[OUTPUT] = self._loaded_layer
-        if items:
-            results[OUTPUT_ITEMS] = items
-        return results
+        return {**results, **writer.files(), OUTPUT: self._loaded_layer}
 
     def postProcessAlgorithm(
         self, context: QgsProcessingContext, _feedback: QgsProcessingFeedback

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import sys
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -17,25 +16,29 @@ from qgis.core import (
     QgsFields,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
+    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingOutputLayerDefinition,
+    QgsProcessingParameterDefinition,
     QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFileDestination,
     QgsProperty,
 )
 
 from ..core.bridge.errors import CancelledError, OutputError
 from ..core.bridge.job_folders import note_job
-from ..core.bridge.part_files import flush_file, part_path, remove_parts
-from .base import cancel_check, destination_file
+from ..core.bridge.part_files import part_path, remove_parts
+from .base import cancel_check
+from .destinations import destination_file, place_of
+from .layer_check import is_whole
+from .places import FULL_DISK, StagedOutput, take_places
 
 FEATURES_AT_ONCE = 1000
 FULL_DISK_BYTES = 1 << 20
-BESIDE = ("-wal", "-shm", "-journal")  # a GeoPackage's
-BESIDE_SHAPEFILE = (".shx", ".dbf", ".prj", ".cpg", ".qmd")
 
 
 class OutputWriter:
-    """Fills the layers of one run, each in a folder beside its place.
+    """Makes the outputs of one run, each in a folder beside its place.
 
     Within ``whole``, all take their places at the end or none. What a killed QGIS leaves is removed
     at the next start: the job's folder ``job`` notes it.
@@ -54,7 +57,23 @@ class OutputWriter:
         self._context = context
         self._is_cancelled = cancel_check(feedback)
         self._job = job
-        self._places: Dict[str, Path] = {}
+        self._files: Dict[str, Path] = {}
+        self._outputs: Dict[str, StagedOutput] = {}
+        for definition in algorithm.destinationParameterDefinitions():
+            self._add(definition)
+
+    def _add(self, definition: QgsProcessingParameterDefinition) -> None:
+        name, path = definition.name(), None
+        if isinstance(definition, QgsProcessingParameterFeatureSink):
+            path = destination_file(definition, self._parameters.get(name))
+        elif isinstance(definition, QgsProcessingParameterFileDestination):
+            given = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
+            if given:
+                path = self._files[name] = Path(given).absolute()
+        if path is not None:
+            place = place_of(path)
+            folder = part_path(_without_dots(place), self._job)
+            self._outputs[name] = StagedOutput(name, folder, place)
 
     def is_wanted(self, name: str) -> bool:
         """Whether the optional layer ``name`` is to be made."""
@@ -63,38 +82,46 @@ class OutputWriter:
             value = value.sink.staticValue() or value.sink.expressionString()
         return value not in (None, "")
 
-    def file(self, name: str) -> str:
-        """The absolute path of the output file ``name``; empty where it is not wanted."""
-        path = self._algorithm.parameterAsFileOutput(self._parameters, name, self._context)
-        return str(Path(path).absolute()) if path else ""
+    def files(self) -> Dict[str, str]:
+        """The absolute paths of the files, not layers, that are wanted, by output."""
+        return {name: str(path) for name, path in self._files.items()}
+
+    def staged_file(self, name: str) -> str:
+        """Where the file ``name`` is to be made, within ``whole``; empty if it is not wanted."""
+        if name not in self._files:
+            return ""
+        output = self._outputs[name]
+        return str(output.folder / output.place.name)
+
+    def destinations(self) -> Tuple[str, ...]:
+        """The absolute paths of all files that the outputs will replace."""
+        return tuple(str(output.place) for output in self._outputs.values())
 
     @contextmanager
-    def whole(self, *files: str) -> Iterator[None]:
-        """Let the layers take their places if the block succeeds; remove ``files`` if it fails.
+    def whole(self) -> Iterator[None]:
+        """Let the outputs take their places if the block succeeds, and leave nothing if it fails.
 
         Raises:
-            OutputError: a layer that was there before cannot be replaced.
+            OutputError: one cannot be made beside its place, or what was there cannot be replaced.
         """
-        wanted = {name: destination_file(self._parameters.get(name)) for name in self._sinks()}
-        self._places = {name: path for name, path in wanted.items() if path is not None}
-        note_job(self._job, map(_without_dots, self._places.values()), sys.executable)
+        beside = [_without_dots(output.place) for output in self._outputs.values()]
+        note_job(self._job, beside, sys.executable)
         try:
+            for output in self._outputs.values():
+                _make_folder(output)
             yield
-            for name, place in self._places.items():
-                _take_places(name, part_path(_without_dots(place), self._job), place)
-        except BaseException:
-            for file in filter(None, files):
-                with contextlib.suppress(OSError):
-                    Path(file).unlink()
-            raise
+            take_places(list(self._outputs.values()))
+        except OutputError as error:
+            raise OutputError(self._with_places(str(error))) from error
         finally:
-            for place in self._places.values():
-                remove_parts(_without_dots(place), self._job)
+            for path in beside:
+                remove_parts(path, self._job)
 
-    def _sinks(self) -> List[str]:
-        definitions = self._algorithm.destinationParameterDefinitions()
-        kind = QgsProcessingParameterFeatureSink
-        return [item.name() for item in definitions if isinstance(item, kind)]
+    def _with_places(self, text: str) -> str:
+        """``text``, where it names a file that was being made, with the place it is made for."""
+        for output in self._outputs.values():
+            text = text.replace(str(output.folder), str(output.place.parent))
+        return text
 
     def write(
         self,
@@ -106,63 +133,84 @@ class OutputWriter:
     ) -> str:
         """Write ``features`` into the layer output ``name``, some at a time; the layer's id.
 
+        Where a link is given, the id is that of the file to which it leads.
+
         Raises:
-            OutputError: it cannot be made or filled.
+            OutputError: it cannot be made or filled, or is not whole.
             CancelledError: the user stopped the run.
         """
-        path = self._places.get(name)
-        sink, layer = self._open(name, path, fields, wkb_type, crs)
-        cancelled, problem = False, ""
-        while not problem and not cancelled:
+        output = self._outputs.get(name)
+        sink, layer = self._open(name, output, fields, wkb_type, crs)
+        count, problem = 0, ""
+        while not problem and not self._is_cancelled():
             some = list(islice(features, FEATURES_AT_ONCE))
             if not some:
                 break
             if not sink.addFeatures(some, QgsFeatureSink.Flag.FastInsert):
                 problem = sink.lastError() or "the rows are refused"
-            cancelled = self._is_cancelled()
+            count += len(some)
         del sink  # closes the file
         if problem:
-            raise OutputError(f"{name}: {_reason(problem, path)}.")
-        if cancelled:
+            raise OutputError(f"{name}: {_reason(problem, output)}.")
+        if self._is_cancelled():
             raise CancelledError("The run was cancelled.")
-        return layer
+        return layer if output is None else self._check(output, layer, count)
 
     def _open(
         self,
         name: str,
-        path: Optional[Path],
+        output: Optional[StagedOutput],
         fields: QgsFields,
         wkb_type: Any,
         crs: Optional[QgsCoordinateReferenceSystem],
     ) -> Tuple[QgsFeatureSink, str]:
-        """Where to write the layer, and the id that it will have in its place."""
+        """Where to write the layer, and its id there."""
         crs = crs or QgsCoordinateReferenceSystem()
-        given = self._parameters[name]
-        if path is None:
-            values = self._parameters
-        else:
-            folder = part_path(_without_dots(path), self._job)
-            with contextlib.suppress(OSError):  # then QGIS cannot write there either
-                folder.mkdir()
-            values = {**self._parameters, name: _moved(given, folder / path.name)}
-        sink, layer = self._algorithm.parameterAsSink(
-            values, name, self._context, fields, wkb_type, crs
-        )
+        values = self._parameters
+        if output is not None:
+            moved = _moved(values[name], output.folder / output.place.name)
+            values = {**values, name: moved}
+        try:
+            sink, layer = self._algorithm.parameterAsSink(
+                values, name, self._context, fields, wkb_type, crs
+            )
+        except QgsProcessingException as error:
+            problem = " ".join(str(error).split()).rstrip(".")
+            raise OutputError(f"{name}: {_reason(problem, output)}.") from error
         if sink is None:
             raise OutputError(self._algorithm.invalidSinkError(self._parameters, name))
-        if path is None:
-            return sink, str(layer)
-        place = str(layer).replace(str(folder), str(path.parent))
+        return sink, str(layer)
+
+    def _check(self, output: StagedOutput, layer: str, count: int) -> str:
+        """The id that the layer ``layer`` will have in its place, if it is whole."""
+        given, bar, part = layer.partition("|")
+        file = Path(given)
+        if file.suffix == ".shp" and not file.exists():  # rows without geometry
+            file = file.with_suffix(".dbf")
+        if not is_whole(file, count, self._is_cancelled):
+            problem = "only a part of it is there, as on a disk that is full or fails"
+            raise OutputError(f"{output.name}: {_reason(problem, output)}.")
+        place = str(output.place.with_name(file.name)) + bar + part
         loaded = self._context.layersToLoadOnCompletion()
         if layer in loaded:
             loaded[place] = loaded.pop(layer)
             self._context.setLayersToLoadOnCompletion(loaded)
-        return sink, place
+        return place
 
 
 def _without_dots(place: Path) -> Path:
-    """What a layer's folder is named after; ``a.xlsx.part/a.xlsx`` is a file in a zip to GDAL."""
+    """What an output's folder is named after; ``a.xlsx.part/a.xlsx`` is a file in a zip to GDAL."""
     return place.with_name(place.name.replace(".", "_"))
+
+
+def _make_folder(output: StagedOutput) -> None:
+    try:
+        output.folder.mkdir()
+    except OSError as error:
+        raise OutputError(
+            f"{output.name}: {output.place} cannot be written ({error.strerror}); choose another "
+            "name or folder."
+        ) from error
 
 
 def _moved(value: Any, path: Path) -> Any:
@@ -174,34 +222,8 @@ def _moved(value: Any, path: Path) -> Any:
     return moved
 
 
-def _take_places(name: str, folder: Path, place: Path) -> None:
-    """Move a layer's files from ``folder`` to where ``place`` is, replacing the former layer's."""
-    try:
-        files = sorted(folder.iterdir())
-        for file in files:
-            flush_file(file)
-        for former in _files_beside(place):
-            if former.name not in {file.name for file in files}:
-                former.unlink()
-        for file in files:
-            file.replace(place.with_name(file.name))
-    except OSError as error:
-        raise OutputError(
-            f"{name}: {place} cannot be replaced ({error.strerror}); close the layers and programs "
-            "that use it, or choose another output."
-        ) from error
-
-
-def _reason(problem: str, path: Optional[Path]) -> str:
+def _reason(problem: str, output: Optional[StagedOutput]) -> str:
     """Why a layer cannot be written, and what to do; OGR says of a full disk what SQL it was at."""
-    if path is not None and shutil.disk_usage(path.parent).free < FULL_DISK_BYTES:
-        return "the disk is full; make room, or choose another output"
+    if output is not None and shutil.disk_usage(output.folder).free < FULL_DISK_BYTES:
+        return FULL_DISK
     return f"it cannot be written ({problem}); choose another output"
-
-
-def _files_beside(path: Path) -> List[Path]:
-    """The files that its format puts beside a layer, of those that are there."""
-    names = [path.name + ending for ending in BESIDE]
-    if path.suffix.lower() == ".shp":
-        names += [path.stem + ending for ending in BESIDE_SHAPEFILE]
-    return [beside for beside in map(path.with_name, names) if beside.exists()]

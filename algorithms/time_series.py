@@ -168,7 +168,6 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
             return {SITE_COUNT: values[SITE_COUNT]}
         with job_folder("series") as folder:
             writer = OutputWriter(self, parameters, context, feedback, folder)
-            charts = {name: writer.file(name) for name in (OUTPUT_CHART, OUTPUT_CHART_IMAGE)}
             tables = {
                 name: folder / f"{name.lower()}.csv"
                 for name in (OUTPUT, OUTPUT_OBSERVATIONS, OUTPUT_SITES)
@@ -179,16 +178,15 @@ class TimeSeriesAlgorithm(FairweatherAlgorithm):
                 series=str(tables[OUTPUT]),
                 observations=str(tables.get(OUTPUT_OBSERVATIONS, "")),
                 site_summary=str(tables.get(OUTPUT_SITES, "")),
-                chart=charts[OUTPUT_CHART],
-                chart_image=charts[OUTPUT_CHART_IMAGE],
+                chart=writer.staged_file(OUTPUT_CHART),
+                chart_image=writer.staged_file(OUTPUT_CHART_IMAGE),
+                destinations=writer.destinations(),
             )
-            values = self.run_search(request, self._sites.area, self._scenes, feedback)
-            with writer.whole(*charts.values()):
+            with writer.whole():
+                values = self.run_search(request, self._sites.area, self._scenes, feedback)
                 self._layers = self._write_layers(tables, writer)
-        results = {name: values[name] for name in (SITE_COUNT, OBSERVATION_COUNT)}
-        results.update(self._layers)
-        results.update({name: path for name, path in charts.items() if path})
-        return results
+        counts = {name: values[name] for name in (SITE_COUNT, OBSERVATION_COUNT)}
+        return {**counts, **self._layers, **writer.files()}
 
     def postProcessAlgorithm(
         self, context: QgsProcessingContext, _feedback: QgsProcessingFeedback

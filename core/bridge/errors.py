@@ -5,12 +5,15 @@ Every message is one sentence that says what is wrong and what to do about it.
 
 from __future__ import annotations
 
-# In the words of errors, and of libraries that end a process: of memory itself, of threads, whose
-# stacks find no place, and of the loader of libraries.
+# In the words of errors, and of libraries that end a process: of memory itself, and of the loader
+# of libraries.
 OUT_OF_MEMORY_SIGNS = (
-    *("MemoryError", "std::bad_alloc", "annot allocate memory", "can't start new thread"),
-    *("failed to map segment", "OpenBLAS error: Memory allocation", "out of memory"),
+    *("MemoryError", "std::bad_alloc", "annot allocate memory", "failed to map segment"),
+    *("OpenBLAS error: Memory allocation", "out of memory"),
 )
+# Of Python, of OpenBLAS and of OpenMP: the stack of a thread finds no place, or none more is
+# allowed; nothing tells which.
+NO_THREAD_SIGNS = ("can't start new thread", "pthread_create failed", "Thread creation failed")
 
 
 class FairweatherError(Exception):

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import IO, Optional
 
+from .group_sharing import share_with_group
+
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -34,7 +36,8 @@ class FileLock:
 def try_lock(path: Path) -> Optional[FileLock]:
     """The lock on the file at ``path``, which is made if need be; None where it is another's.
 
-    It is another's, too, where the file is removed meanwhile: whoever does that has the lock.
+    It is another's, too, where the file is removed meanwhile: whoever does that has the lock. In a
+    folder that a group shares, all of them may take it.
 
     Raises:
         NoLocksError: the disk knows no locks.
@@ -43,6 +46,7 @@ def try_lock(path: Path) -> Optional[FileLock]:
     # Path.open takes no opener.
     stream = open(path, "a+b", opener=_opened_itself)  # noqa: SIM115
     try:
+        share_with_group(stream.fileno(), path.parent)
         if _lock(stream) and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
             return FileLock(stream)
     except FileNotFoundError:

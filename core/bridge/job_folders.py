@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Tuple
 
+from .days_of_use import DAYS_FILE, count_days, note_day
 from .errors import OutputError
 from .file_lock import FileLock, NoLocksError
 from .home import jobs_folder, make_home_folder
 from .owned_folders import claim, remove_unless_in_use
-from .part_files import has_left_something, remove_parts
+from .part_files import is_folder, may_have_left_something, real_place, remove_parts
 
 WORKER_LOCK = "worker.lock"
 NOTE = "job.json"
@@ -34,7 +35,8 @@ class JobNote:
 def job_folder(kind: str = "job") -> Iterator[Path]:
     """A new folder for scratch files, removed on leaving, or later if this process is killed.
 
-    Where something beside an output could not be removed, the note of it stays for the next start.
+    Where something beside an output could not be removed, or its drive is away, the note of it
+    stays for the next start.
 
     Raises:
         OutputError: FAIRWEATHER_HOME cannot be written, or others could harm its user there.
@@ -51,7 +53,7 @@ def job_folder(kind: str = "job") -> Iterator[Path]:
     finally:
         if lock is not None:
             lock.release()
-        if any(has_left_something(path, folder) for path in read_job_note(folder).outputs):
+        if _is_needed(folder):
             _remove_all_but_note(folder)
         else:
             shutil.rmtree(folder, ignore_errors=True)
@@ -68,8 +70,12 @@ def join_job(folder: Path) -> Optional[FileLock]:
 
 
 def note_job(folder: Path, outputs: Iterable[Path], python: str) -> None:
-    """Write down what the worker of ``folder`` makes and what it runs in, for who cleans up."""
-    content = {"outputs": [str(path.absolute()) for path in outputs], "python": python}
+    """Write down what the worker of ``folder`` makes and what it runs in, for who cleans up.
+
+    An output whose folder does not exist is left out: nothing can be written there.
+    """
+    places = [str(place) for place in map(real_place, outputs) if is_folder(place.parent)]
+    content = {"outputs": places, "python": python}
     (folder / NOTE).write_text(json.dumps(content), encoding="ascii")
 
 
@@ -84,32 +90,50 @@ def read_job_note(folder: Path) -> JobNote:
 
 def all_job_folders() -> List[Path]:
     """Those of running jobs and of killed ones."""
-    try:
-        return sorted(path for path in jobs_folder().iterdir() if path.is_dir())
-    except OSError:
-        return []
+    return [path for path in _entries(jobs_folder()) if path.is_dir()]
 
 
-def remove_killed_job(folder: Path) -> int:
+def remove_killed_job(folder: Path, most_days: int) -> int:
     """Remove what a killed job left, here and beside its outputs; the bytes freed here.
 
-    Nothing is done to a job that still runs.
+    Nothing is done to a job that still runs. Where something beside an output cannot be removed, or
+    its drive is away, the note stays for the next start, on ``most_days`` days with one.
     """
 
     def remove_its_parts() -> None:
         for output in read_job_note(folder).outputs:
             remove_parts(output, folder)
 
-    return remove_unless_in_use(folder, remove_its_parts)
+    def remove(folder: Path) -> None:
+        if _is_needed(folder):
+            note_day(folder)
+            if count_days(folder) <= most_days:
+                _remove_all_but_note(folder)
+                return
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return remove_unless_in_use(folder, remove_its_parts, remove)
+
+
+def _is_needed(folder: Path) -> bool:
+    """Whether the next start has something to look for beside the job's outputs."""
+    return any(may_have_left_something(path, folder) for path in read_job_note(folder).outputs)
 
 
 def _remove_all_but_note(folder: Path) -> None:
-    for path in folder.iterdir():
+    for path in _entries(folder):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name != NOTE:
+        elif path.name not in (NOTE, DAYS_FILE):
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _entries(folder: Path) -> List[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # gone, or another user's
+        return []
 
 
 def _make(kind: str) -> Tuple[Path, Optional[FileLock]]:

@@ -6,11 +6,11 @@ import contextlib
 import json
 import shutil
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Set, Tuple
+from typing import Dict, List, Tuple
 
+from .days_of_use import count_days, forget_days, note_day
 from .folder_size import folder_size
 from .home import cache_folder, unfinished_folder
 from .job_folders import all_job_folders, read_job_note, remove_killed_job
@@ -18,12 +18,10 @@ from .owned_folders import is_in_use, remove_unless_in_use
 from .part_files import write_whole
 
 MOST_BYTES = 20 * 1024**3
-# Days on which runs began and none went on with it are counted, not the time since: a clock that is
-# wrong by a year, or a file of the future, counts for one day.
+# Days on which runs began and none went on with it.
 MOST_DAYS = 14
 SECONDS_TO_TIDY = 5.0
 TITLE_FILE = "title.json"
-DAYS_FILE = "days.json"
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,8 @@ class Leftover:
 def tidy_up() -> None:
     """Remove what killed jobs left, and unfinished composites beyond the bounds.
 
+    What lies on a drive that is away is looked for again at the next starts, on ``MOST_DAYS`` days.
+
     It is called when a run starts, and goes on beside it where it takes long: a part file may lie
     on a drive that does not answer.
     """
@@ -53,10 +53,10 @@ def tidy_up() -> None:
 
 def _tidy_up() -> None:
     for folder in all_job_folders():
-        remove_killed_job(folder)
+        remove_killed_job(folder, MOST_DAYS)
     for folder in _unfinished():
         if not is_in_use(folder):
-            _note_day(folder)
+            note_day(folder)
     bound_unfinished(MOST_BYTES, MOST_DAYS)
 
 
@@ -66,7 +66,7 @@ def bound_unfinished(most_bytes: int, most_days: int) -> int:
     ``most_days`` are days on which runs began without going on with one. None that is in use is
     removed. The bytes freed are returned.
     """
-    days = {folder: len(_noted_days(folder)) for folder in _unfinished()}
+    days = {folder: count_days(folder) for folder in _unfinished()}
     total = sum(folder_size(folder) for folder in days)
     freed = 0
     for folder in sorted(days, key=lambda folder: (-days[folder], _last_begun(folder))):
@@ -105,7 +105,8 @@ def find_leftovers() -> List[Leftover]:
 
 def remove_leftovers() -> int:
     """Remove all of them that are not in use; the bytes freed are returned."""
-    freed = remove_unfinished() + sum(map(remove_killed_job, all_job_folders()))
+    freed = remove_unfinished()
+    freed += sum(remove_killed_job(folder, MOST_DAYS) for folder in all_job_folders())
     cache = cache_folder()
     if cache.is_dir() and not any(map(is_in_use, all_job_folders())):
         size = folder_size(cache)
@@ -123,8 +124,7 @@ def write_title(folder: Path, title: Dict[str, str]) -> None:
         OSError: the folder cannot be written.
     """
     write_whole(folder / TITLE_FILE, json.dumps(title).encode("ascii"))
-    with contextlib.suppress(OSError):
-        (folder / DAYS_FILE).unlink()
+    forget_days(folder)
 
 
 def _title_of(folder: Path) -> str:
@@ -143,23 +143,6 @@ def _unfinished() -> List[Path]:
         return sorted(path for path in unfinished_folder().iterdir() if path.is_dir())
     except OSError:
         return []
-
-
-def _note_day(folder: Path) -> None:
-    """Note that a run begins today, by whatever the clock says, and leaves the folder alone."""
-    today = time.strftime("%Y-%m-%d", time.gmtime(time.time()))
-    days = sorted(_noted_days(folder) | {today})
-    # Where it cannot be noted, the folder stays, within the bound of all together.
-    with contextlib.suppress(OSError):
-        write_whole(folder / DAYS_FILE, json.dumps(days).encode("ascii"))
-
-
-def _noted_days(folder: Path) -> Set[str]:
-    with contextlib.suppress(OSError, ValueError):
-        days = json.loads((folder / DAYS_FILE).read_text(encoding="ascii"))
-        if isinstance(days, list) and all(isinstance(day, str) for day in days):
-            return set(days)
-    return set()
 
 
 def _last_begun(folder: Path) -> float:

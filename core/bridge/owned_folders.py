@@ -39,11 +39,19 @@ def is_in_use(folder: Path) -> bool:
         return locks is None
 
 
-def remove_unless_in_use(folder: Path, first: Callable[[], None] = lambda: None) -> int:
+def _remove_tree(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_unless_in_use(
+    folder: Path,
+    first: Callable[[], None] = lambda: None,
+    remove: Callable[[Path], None] = _remove_tree,
+) -> int:
     """Remove ``folder`` with all that is in it, after ``first``; the bytes freed are returned.
 
     Nothing is done to a folder that a living process owns. What cannot be removed stays for the
-    next time.
+    next time, as does what ``remove`` leaves.
     """
     with _all_locks(folder) as locks:
         if locks is None:
@@ -53,7 +61,7 @@ def remove_unless_in_use(folder: Path, first: Callable[[], None] = lambda: None)
         if sys.platform == "win32":
             # An open file cannot be removed there, nor one that its owner has opened meanwhile.
             _release(locks)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         return size - folder_size(folder)
 
 

@@ -1,16 +1,51 @@
-"""The names of files and folders still being written, which writer and cleaner must agree on."""
+"""The names of files and folders still being written, which writer and cleaner must agree on.
+
+Of a target that is a link, what it leads to is written anew, and parts lie beside that.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 from pathlib import Path
+
+# What the system says of a name that no disk takes.
+NO_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL)
+
+
+def real_place(target: Path) -> Path:
+    """What is replaced when ``target`` is written: where it leads, if it is a link."""
+    try:
+        return Path(os.path.realpath(target))
+    except (OSError, ValueError):  # a name that no disk takes
+        return target.absolute()
+
+
+def is_device(target: Path) -> bool:
+    """Whether ``target`` is a device, a pipe or a socket, whose name no file may take."""
+    try:
+        # Not of its real place: a link to a pipe leads to a name that is none.
+        mode = target.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether ``path`` is a folder that can be looked at."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def part_path(target: Path, scratch: Path) -> Path:
     """Where the job whose scratch folder is ``scratch`` writes before ``target`` is whole."""
-    return target.parent / f".{target.name}.{scratch.name}.part"
+    place = real_place(target)
+    return place.parent / f".{place.name}.{scratch.name}.part"
 
 
 def has_part(target: Path, scratch: Path) -> bool:
@@ -20,12 +55,13 @@ def has_part(target: Path, scratch: Path) -> bool:
 
 def former_path(target: Path, scratch: Path) -> Path:
     """Where that job keeps the folder that ``target`` was, while a new one takes its place."""
-    return target.parent / f".{target.name}.{scratch.name}.former"
+    place = real_place(target)
+    return place.parent / f".{place.name}.{scratch.name}.former"
 
 
-def has_left_something(target: Path, scratch: Path) -> bool:
-    """Whether ``remove_parts`` could not do its work: a disk took back the right to, say."""
-    return has_part(target, scratch) or _is_there(former_path(target, scratch))
+def may_have_left_something(target: Path, scratch: Path) -> bool:
+    """Whether ``remove_parts`` could not do its work: a drive is away, or not writable now, say."""
+    return any(_may_be_there(place(target, scratch)) for place in (part_path, former_path))
 
 
 def remove_parts(target: Path, scratch: Path) -> None:
@@ -34,17 +70,19 @@ def remove_parts(target: Path, scratch: Path) -> None:
     A former folder that nothing has replaced is put back. It raises nothing, whatever ``target`` is
     called.
     """
+    place, part = real_place(target), part_path(target, scratch)
     former = former_path(target, scratch)
     if _is_there(former):
-        if _is_there(target):
+        if _is_there(place):
             _remove(former)
         else:
             with contextlib.suppress(OSError):
-                former.rename(target)
-    prefix = part_path(target, scratch).name
+                former.rename(place)
+    # By its name first: there are folders that take files and list none.
+    _remove(part)
     with contextlib.suppress(OSError, ValueError):
-        for path in target.parent.iterdir():
-            if path.name.startswith(prefix):
+        for path in part.parent.iterdir():
+            if path.name.startswith(part.name):
                 _remove(path)
 
 
@@ -97,11 +135,24 @@ def _is_there(path: Path) -> bool:
         return False
 
 
+def _may_be_there(path: Path) -> bool:
+    """Whether ``path`` is there, or where nobody can look now."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return not is_folder(path.parent)
+    except ValueError:
+        return False
+    except OSError as error:
+        return error.errno not in NO_NAME_ERRORS
+    return True
+
+
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
+    with contextlib.suppress(OSError, ValueError):
+        if not path.is_dir() or path.is_symlink():
+            path.unlink()
+            return
         # Twice: a file that a virus scanner, say, held for a moment would keep the whole folder.
         for _ in range(2):
             shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink()

@@ -83,13 +83,18 @@ class PixelGrid:
 
 @dataclass(frozen=True)
 class SearchScenesRequest:
-    """Find scenes; write them as an ItemCollection and as a table of footprints (GeoJSON)."""
+    """Find scenes; write them as an ItemCollection and as a table of footprints (GeoJSON).
+
+    ``destinations`` are files that whoever runs the job will replace with what it writes; like
+    those that it writes, none may be read by it.
+    """
 
     job: ClassVar[str] = "searchscenes"
 
     search: SceneSearch
     items: str
     footprints: str
+    destinations: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ class TimeSeriesRequest:
     ``search.area`` is what is searched, around the sites. ``sites_crs`` is an authority code or a
     WKT 2 text. ``indices`` are bands, indices or ``name=formula``. An empty path writes nothing;
     ``dry_run`` plans and tells, and writes nothing at all. ``cluster``, ``dashboard`` and
-    ``on_error`` are as in ``CompositeRequest``.
+    ``on_error`` are as in ``CompositeRequest``, ``destinations`` as in ``SearchScenesRequest``.
     """
 
     job: ClassVar[str] = "timeseries"
@@ -178,6 +183,7 @@ class TimeSeriesRequest:
     site_summary: str = ""
     chart: str = ""
     chart_image: str = ""
+    destinations: Tuple[str, ...] = ()
 
 
 Request = Union[SearchScenesRequest, CompositeRequest, SampleCatalogRequest, TimeSeriesRequest]
@@ -195,6 +201,11 @@ def output_files(request: Request) -> Tuple[Path, ...]:
     """The files, or the folder, that the request's job writes."""
     names = (getattr(request, field, "") for field in OUTPUT_FIELDS)
     return tuple(Path(name) for name in names if name)
+
+
+def replaced_files(request: Request) -> Tuple[Path, ...]:
+    """The files that are replaced by the job, or by whoever runs it: none may be an input."""
+    return (*output_files(request), *map(Path, getattr(request, "destinations", ())))
 
 
 def request_from_json(text: str) -> Request:

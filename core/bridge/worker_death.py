@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 from .errors import (
+    NO_THREAD_SIGNS,
     OUT_OF_MEMORY_SIGNS,
     EnvironmentNotReadyError,
     FairweatherError,
@@ -27,6 +28,11 @@ OUT_OF_MEMORY = (
 LIKELY_OUT_OF_MEMORY = (
     "where memory is limited, so most likely it ran out; "
     "raise the limit (ulimit -v), or lower MEMORY."
+)
+
+NO_MORE_THREADS = (
+    "No further thread or process could be started: memory ran out, or too few are allowed; "
+    "lower MEMORY and close other programs, or raise the limit of processes (ulimit -u)."
 )
 
 # An update removes the plugin's folder and unpacks the new one, or stops in between.
@@ -52,6 +58,8 @@ def error_of_death(code: Optional[int], stderr: str) -> FairweatherError:
         sign in words[-LAST_WORDS:] for sign in OUT_OF_MEMORY_SIGNS
     ):
         return WorkerError(OUT_OF_MEMORY)
+    if any(sign in words[-LAST_WORDS:] for sign in NO_THREAD_SIGNS):
+        return WorkerError(NO_MORE_THREADS)
     if any(sign in last_line for sign in PLUGIN_CHANGED_SIGNS):
         return WorkerError(PLUGIN_CHANGED)
     if last_line.startswith("ModuleNotFoundError"):

@@ -6,6 +6,7 @@ Nothing here opens a socket: the worker is reached by its three pipes only.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import queue
 import signal
@@ -23,6 +24,7 @@ from .errors import (
     CancelledError,
     EnvironmentNotReadyError,
     FairweatherError,
+    InvalidRequestError,
     OutputError,
     WorkerError,
 )
@@ -40,7 +42,7 @@ from .job_folders import job_folder
 from .part_files import remove_parts, write_whole
 from .plain_text import plain_line
 from .request import Request, output_files, request_to_json
-from .worker_death import PLUGIN_CHANGED, error_of_death
+from .worker_death import NO_MORE_THREADS, PLUGIN_CHANGED, error_of_death
 
 LAUNCH_SCRIPT = Path(__file__).resolve().parent.parent / "launch.py"
 
@@ -71,11 +73,13 @@ def run_job(
         CancelledError: ``is_cancelled`` said so; at most 2 s later. Where the job had finished,
             or had only to say so, its result is returned instead: its files have their names.
         EnvironmentNotReadyError: ``python`` cannot be started or lacks a package.
+        InvalidRequestError: an output begins in the current folder, and that is gone.
         WorkerError: the worker died, or what it sent is no event.
         FairweatherError: the one with which the job failed.
     """
     if not launch_script.is_file():
         raise WorkerError(PLUGIN_CHANGED)
+    targets = _targets(request)
     with job_folder() as scratch:
         request_file = scratch / "request.json"
         _write_request(request, request_file)
@@ -89,8 +93,19 @@ def run_job(
             return _follow(worker, on_event, is_cancelled)
         finally:
             worker.kill()
-            for target in output_files(request):
+            for target in targets:
                 remove_parts(target, scratch)
+
+
+def _targets(request: Request) -> List[Path]:
+    """The outputs as they are seen from the current folder, which may change meanwhile."""
+    try:
+        return [path.absolute() for path in output_files(request)]
+    except OSError as error:
+        raise InvalidRequestError(
+            "An output begins in the folder that this run began in, and that is gone; "
+            "give the whole path."
+        ) from error
 
 
 def _write_request(request: Request, path: Path) -> None:
@@ -168,8 +183,12 @@ class _Worker:
             threading.Thread(target=self._read_events, args=(self._process.stdout,), daemon=True),
             threading.Thread(target=self._read_stderr, args=(self._process.stderr,), daemon=True),
         ]
-        for reader in self._readers:
-            reader.start()
+        try:
+            for reader in self._readers:
+                reader.start()
+        except RuntimeError as error:
+            self.kill()
+            raise WorkerError(NO_MORE_THREADS) from error
 
     def send_line(self, line: str) -> None:
         """Write a line to the worker's stdin; of one that is gone, ``next_event`` tells."""
@@ -232,7 +251,8 @@ class _Worker:
             self._signal_group(signal.SIGKILL)
         self.wait(SECONDS_TO_EXIT)
         for reader in self._readers:
-            reader.join(SECONDS_BETWEEN_POLLS)
+            if reader.is_alive():
+                reader.join(SECONDS_BETWEEN_POLLS)
         self._close_stdin()
 
     def stderr_tail(self) -> str:
@@ -297,6 +317,8 @@ def _start(arguments: List[str], environment: Dict[str, str]) -> subprocess.Pope
             **options,
         )
     except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.ENOMEM):
+            raise WorkerError(NO_MORE_THREADS) from error
         raise EnvironmentNotReadyError(
             f"The environment's Python, {arguments[0]}, cannot be started ({error.strerror}); "
             "make the environment anew with the algorithm environment."

@@ -48,7 +48,7 @@ def find_scenes_to_read(
     """
     found = find_scenes(request.search, profile, area, reporter, access=readers.access)
     with_mask = masked_classes is not None
-    items = checked_items(found.items, request)
+    items = checked_items(found, request)
     scenes, incomplete = read_scenes(items, profile, bands, with_mask=with_mask)
     if incomplete:
         reporter.warning(

@@ -5,12 +5,24 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..bridge.errors import FairweatherError, OutputError
-from ..bridge.part_files import flush_file, flush_folder, part_path, remove_parts
+from ..bridge.part_files import (
+    flush_file,
+    flush_folder,
+    is_device,
+    part_path,
+    real_place,
+    remove_parts,
+)
+
+# Held while an output gets its name. Who ends the process takes it and keeps it: from then on, no
+# output gets one.
+NAMING = threading.Lock()
 
 FULL_DISK_BYTES = 1 << 20
 PROBE_BYTES = 1 << 16
@@ -24,6 +36,9 @@ DISK_ERRORS = {
     errno.ENAMETOOLONG: ("its name is too long", "choose a shorter one"),
     errno.EIO: ("the disk or network drive fails", "see to it or choose another folder"),
 }
+RASTER_ENDINGS = (".tif", ".tiff")
+# What GDAL keeps beside a raster: its overviews, mask, statistics. They tell of that one only.
+BESIDE_RASTER = (".ovr", ".msk", ".msk.ovr", ".aux.xml")
 
 
 @contextmanager
@@ -31,29 +46,34 @@ def whole_file(target: Path, scratch: Path) -> Iterator[Path]:
     """The path to write to; on leaving, what is there becomes ``target`` in one step.
 
     The path lies beside ``target`` and ends in ``.part``, so a driver must be named, not guessed
-    from the ending. On any exception it is removed, and what was at ``target`` before stays.
+    from the ending. On any exception it is removed, and what was at ``target`` before stays. A
+    ``target`` that is a link stays one: what it leads to is replaced.
 
     Raises:
         OutputError: the folder is missing or not writable, the disk is full or fails, or
-            ``target`` is in use by another program.
+            ``target`` is no file, or in use by another program.
     """
     target = target.absolute()
     check_target(target, scratch)
-    part = part_path(target, scratch)
+    place, part = real_place(target), part_path(target, scratch)
     try:
         yield part
         flush_file(part)
-        _move(part, target)
+        with NAMING:
+            _move(part, place)
+            for name in {target, place}:
+                _remove_beside(name)
+        flush_folder(place.parent)
     except FairweatherError:
         raise
     except Exception as error:
         # Looked at before the part is removed: GDAL's own errors do not say that the disk is full.
-        told = write_error(error, target)
+        told = write_error(error, place)
         if told is None:
             raise
         raise told from error
     finally:
-        remove_parts(target, scratch)
+        remove_parts(place, scratch)
 
 
 def write_error(
@@ -81,19 +101,30 @@ def check_target(target: Path, scratch: Path) -> None:
 
     Raises:
         OutputError: the folder is missing or not writable, the disk is full, or ``target`` is a
-            folder, or no name of a file.
+            folder or a device, or no name of a file.
     """
-    target = target.absolute()
+    check_no_device(target)
+    place = real_place(target)
     try:
-        _probe(target, part_path(target, scratch))
+        _probe(place, part_path(place, scratch))
     except (OSError, ValueError) as error:
-        told = write_error(error, target)
+        told = write_error(error, place)
         if told is None:
             told = OutputError(
-                f"{target} cannot be written ({getattr(error, 'strerror', error)}); choose another "
+                f"{place} cannot be written ({getattr(error, 'strerror', error)}); choose another "
                 "folder."
             )
         raise told from error
+
+
+def check_no_device(target: Path) -> None:
+    """Check that a file at ``target`` would take the place of no device.
+
+    Raises:
+        OutputError: ``target`` is a device, a pipe or a socket.
+    """
+    if is_device(target):
+        raise OutputError(f"{target} is a device, a pipe or a socket; give the name of a file.")
 
 
 def _probe(target: Path, part: Path) -> None:
@@ -133,7 +164,20 @@ def _move(part: Path, target: Path) -> None:
             f"{target} cannot be replaced; close the layers and programs that use it, "
             "or choose another name or folder."
         ) from error
-    flush_folder(target.parent)
+
+
+def _remove_beside(target: Path) -> None:
+    """Remove what belonged to the former raster: it would be taken for the new one's."""
+    if target.suffix.lower() not in RASTER_ENDINGS:
+        return
+    for beside in (target.with_name(target.name + ending) for ending in BESIDE_RASTER):
+        try:
+            beside.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{target} is written, but {beside.name} beside it tells of the former file and "
+                "cannot be removed; close the programs that use it and remove it."
+            ) from error
 
 
 def write_flushed(path: Path, content: bytes | memoryview) -> None:

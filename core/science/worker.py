@@ -15,11 +15,12 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..bridge.credentials import MOST_LINE_BYTES, credentials_from_line
 from ..bridge.errors import (
+    NO_THREAD_SIGNS,
     OUT_OF_MEMORY_SIGNS,
     EnvironmentNotReadyError,
     FairweatherError,
@@ -42,11 +43,13 @@ from ..bridge.request import (
     output_files,
     read_request,
 )
-from ..bridge.worker_death import LIKELY_OUT_OF_MEMORY
+from ..bridge.worker_death import LIKELY_OUT_OF_MEMORY, NO_MORE_THREADS
+from .absolute_paths import leave_current_folder, with_absolute_paths
 from .catalog.output_checks import check_outputs
 from .heap import keep_one_heap, kept_for_good, memory_limit, tell_memory_limit
 from .log_without_secrets import LogWithoutSecrets
 from .reporter import EventReporter, Reporter
+from .standard_streams import open_missing_streams
 from .whole_file import FULL_DISK_ERRORS
 from .worker_streams import (
     CleanEnd,
@@ -91,11 +94,12 @@ def main(arguments: list[str]) -> int:
 
     Events go to stdout as JSON lines; whatever else is printed goes to stderr.
     """
+    open_missing_streams()
     options = _parse(arguments)
     try:
         return _run(options)
     except FairweatherError as error:
-        # FAIRWEATHER_HOME cannot be used, so that there is no event stream yet.
+        # No folder can be used for the job, so that there is no event stream yet.
         print(error, file=sys.stderr)
         return 1
 
@@ -116,22 +120,38 @@ def _run(options: argparse.Namespace) -> int:
         _keep_temporary_files_in(scratch)
         end = CleanEnd(scratch, removes_scratch=is_ours)
         stream = EventStream(on_closed=end)
-
-        stopped = Failure(WorkerError.__name__, "The worker was stopped.")
-        end_when_signalled(lambda: end(lambda: stream.send_last_word(stopped)))
-        line = read_stdin_line(MOST_LINE_BYTES) if options.read_credentials else ""
-        log.hide(line)
-        if options.watch_stdin:
-            end_when_stdin_closes(end)
-        tidy_up()
         reporter = EventReporter(stream.send)
-        outcome = _outcome(options.request, line, reporter, scratch, end)
+        try:
+            line = _listen(options, stream, end, log)
+            tidy_up()
+        except RuntimeError as error:
+            # Not even these threads can be started.
+            outcome: Result | Failure = failure_of(error)
+        else:
+            outcome = _outcome(options.request, line, reporter, scratch, end)
         end.job_is_over()
         reporter.flush()
         stream.send(log.shown(outcome) if isinstance(outcome, Failure) else outcome)
     code = 0 if isinstance(outcome, Result) else 1
     end_threads_left(code)
     return code
+
+
+def _listen(
+    options: argparse.Namespace, stream: EventStream, end: CleanEnd, log: LogWithoutSecrets
+) -> str:
+    """End when told to, from now on; the line of credentials is returned, empty without any.
+
+    Raises:
+        RuntimeError: no thread can be started.
+    """
+    stopped = Failure(WorkerError.__name__, "The worker was stopped.")
+    end_when_signalled(lambda: end(lambda: stream.send_last_word(stopped)))
+    line = read_stdin_line(MOST_LINE_BYTES) if options.read_credentials else ""
+    log.hide(line)
+    if options.watch_stdin:
+        end_when_stdin_closes(end)
+    return line
 
 
 def _keep_temporary_files_in(scratch: Path) -> None:
@@ -158,10 +178,21 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 def _scratch_folder(options: argparse.Namespace) -> Iterator[Path]:
     if options.scratch is None:
         with job_folder() as folder:
-            yield folder
+            try:
+                yield folder
+            finally:
+                # Windows removes no folder that somebody is in.
+                with suppress(OSError):
+                    os.chdir(folder.parent)
         return
-    folder = options.scratch.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder = options.scratch.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The folder {options.scratch} for temporary files cannot be made ({error.strerror}); "
+            "name another one."
+        ) from error
     lock = join_job(folder) if options.watch_stdin else None
     try:
         yield folder
@@ -178,8 +209,9 @@ def _outcome(
         # Kept from now on: an update may replace the plugin's folder while the job runs.
         load_profiles()
         load_indices()
-        request = read_request(request_file)
+        request = with_absolute_paths(read_request(request_file))
         check_outputs(request, request_file)
+        leave_current_folder(scratch)
         targets = output_files(request)
         end.watch(targets)
         if end.removes_scratch:
@@ -205,11 +237,9 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, FairweatherError):
         return _failure(type(error), str(error))
     traceback.print_exception(error, file=sys.stderr)
-    causes = list(_with_causes(error))
-    if any(_is_out_of_memory(cause) for cause in causes):
-        return _failure(WorkerError, OUT_OF_MEMORY)
-    if any(isinstance(cause, OSError) and cause.errno in FULL_DISK_ERRORS for cause in causes):
-        return _failure(OutputError, DISK_IS_FULL)
+    of_the_machine = _failure_of_the_machine(list(_with_causes(error)))
+    if of_the_machine is not None:
+        return of_the_machine
     if isinstance(error, (ImportError, SyntaxError)):
         return _import_failure(error)
     words = " ".join(str(error).split())[:500]
@@ -217,6 +247,17 @@ def failure_of(error: BaseException) -> Failure:
     if memory_limit() is not None:
         return _failure(WorkerError, f"{unexpected}, {LIKELY_OUT_OF_MEMORY}")
     return _failure(WorkerError, f"{unexpected}: please report it, with the worker's log.")
+
+
+def _failure_of_the_machine(causes: list[BaseException]) -> Failure | None:
+    """The failure for want of memory, of threads or of room on a disk."""
+    if any(_is_out_of_memory(cause) for cause in causes):
+        return _failure(WorkerError, OUT_OF_MEMORY)
+    if any(sign in str(cause) for cause in causes for sign in NO_THREAD_SIGNS):
+        return _failure(WorkerError, NO_MORE_THREADS)
+    if any(isinstance(cause, OSError) and cause.errno in FULL_DISK_ERRORS for cause in causes):
+        return _failure(OutputError, DISK_IS_FULL)
+    return None
 
 
 def _failure(kind: type[FairweatherError], text: str) -> Failure:

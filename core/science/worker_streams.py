@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..bridge.events import Event, event_to_line
 from ..bridge.part_files import has_part, remove_parts
+from .whole_file import NAMING
 
 SECONDS_TO_FINISH = 0.4
 SECONDS_TO_CLEAN_UP = 0.7
@@ -62,7 +63,8 @@ class CleanEnd:
     """Ends the process at once, without leaving part files, a scratch folder or children.
 
     A job of which a file has its name already is let finish if that takes only a moment: the file
-    cannot be taken back.
+    cannot be taken back. Else no output gets a name any more: what has none is removed here, while
+    the job's thread may still be at it.
     """
 
     scratch: Path
@@ -78,28 +80,33 @@ class CleanEnd:
         """Tell that the job has written what it writes; from now on the process ends by itself."""
         self._is_over.set()
 
-    def _lets_finish(self) -> bool:
-        """Wait a moment for a job that has named a file; whether the process ends by itself."""
-        has_named = any(_identity(path) != before for path, before in self._before.items())
-        return self._is_over.wait(SECONDS_TO_FINISH if has_named else 0)
-
     def __call__(self, say: Callable[[], None] = lambda: None) -> None:
-        """Clean up for ``SECONDS_TO_CLEAN_UP`` at most, then end, whatever other threads do.
+        """Clean up, then end, whatever other threads do, within about a second.
 
         ``say`` is called first, unless the process ends by itself.
         """
-        if self._lets_finish():
-            return
-        say()
-        limit = threading.Timer(SECONDS_TO_CLEAN_UP, _end_process)
+        limit = threading.Timer(SECONDS_TO_FINISH + SECONDS_TO_CLEAN_UP, _end_process)
         limit.daemon = True
         limit.start()
+        NAMING.acquire()
+        if self._has_named():
+            NAMING.release()
+            self._is_over.wait(SECONDS_TO_FINISH)
+            NAMING.acquire()
+        if self._is_over.is_set():
+            NAMING.release()
+            limit.cancel()
+            return
+        say()
         self._remove_parts()
         if self.removes_scratch:
             shutil.rmtree(self.scratch, ignore_errors=True)
             # A large scratch folder takes a moment, in which a thread may have begun a file.
             self._remove_parts()
         _end_process()
+
+    def _has_named(self) -> bool:
+        return any(_identity(path) != before for path, before in self._before.items())
 
     def _remove_parts(self) -> None:
         are_left = True

@@ -181,7 +181,8 @@ class FakeWorker:
 
     def _write_search(self, request):
         collection = {"type": "FeatureCollection", "features": self._items}
-        Path(request.items).write_text(json.dumps(collection))
+        if request.items:
+            Path(request.items).write_text(json.dumps(collection))
         features = [
             {
                 "type": "Feature",

@@ -1,26 +1,15 @@
 """AUTH: configurations of QGIS's own, decrypted here and handed to the worker by its stdin."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import pytest
+from guarded_server import GuardedServer, basic_guard, running
 
 pytest.importorskip("qgis.core", reason="runs in QGIS's own Python")
 
 EXTENT = "16,16.1,45.9,46 [EPSG:4326]"
 PLANTED = "plantedXsecretX4711"
-
-
-@pytest.fixture(scope="module")
-def guarded():
-    path = Path(__file__).resolve().parents[1] / "guarded_server.py"
-    spec = importlib.util.spec_from_file_location("fairweather_guarded_server", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -160,15 +149,15 @@ def test_the_parameter(provider, name):
 
 
 @pytest.mark.usefixtures("worker_python")
-def test_a_search_in_a_catalogue_that_wants_a_login(run, guarded, store, item, tmp_path):
+def test_a_search_in_a_catalogue_that_wants_a_login(run, store, item, tmp_path):
     from qgis.core import QgsProcessingException
 
     scene = {**item("first"), "collection": "sentinel-2-c1-l2a"}
     (tmp_path / "items.json").write_text(
         json.dumps({"type": "FeatureCollection", "features": [scene]})
     )
-    server = guarded.GuardedServer(tmp_path, guarded.basic_guard("ana", PLANTED))
-    with guarded.running(server):
+    server = GuardedServer(tmp_path, basic_guard("ana", PLANTED))
+    with running(server):
         parameters = {
             "EXTENT": EXTENT,
             "START": "2024-01-01",

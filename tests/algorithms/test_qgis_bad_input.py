@@ -160,12 +160,12 @@ def test_a_folder_instead_of_a_file(refuse, tmp_path):
 
 
 def test_a_folder_that_cannot_be_written(refuse, tmp_path, monkeypatch):
-    from fairweather.algorithms import base
+    from fairweather.algorithms import destinations
 
     def refuse_to_write(dir):  # noqa: A002 - the name of the parameter that is replaced
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(base.tempfile, "TemporaryFile", refuse_to_write)
+    monkeypatch.setattr(destinations.tempfile, "TemporaryFile", refuse_to_write)
     message = refuse()
     assert "cannot be written (Permission denied)" in message
 

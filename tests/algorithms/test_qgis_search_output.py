@@ -47,7 +47,7 @@ def test_two_outputs_in_one_file(run, fake_worker, tmp_path, algorithm):
     from qgis.core import QgsProcessingException
 
     second = {"searchscenes": "OUTPUT_ITEMS", "composite": "OUTPUT_REPORT"}[algorithm]
-    path = str(tmp_path / "same.tif")
+    path = str(tmp_path / {"searchscenes": "same.gpkg", "composite": "same.tif"}[algorithm])
     with pytest.raises(QgsProcessingException, match=f"OUTPUT and {second} are both"):
         run(algorithm, EXTENT=EXTENT, OUTPUT=path, **{second: path})
     assert fake_worker.requests == []

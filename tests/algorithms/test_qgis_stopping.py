@@ -1,29 +1,17 @@
 """The button that cancels, at every stage of a run: as the dialog does it, and as a script does."""
 
 import contextlib
-import importlib.util
 import os
 import signal
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
+import run_stages
 
 pytest.importorskip("qgis.core", reason="runs in QGIS's own Python")
 
-
-def _load_run_stages():
-    path = Path(__file__).resolve().parent.parent / "run_stages.py"
-    spec = importlib.util.spec_from_file_location("fairweather_run_stages", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-run_stages = _load_run_stages()
 
 pytestmark = [
     pytest.mark.slow,

@@ -98,8 +98,12 @@ def test_every_parameter_arrives(series, fake_worker, tmp_path):
     assert (request.cluster, request.dashboard) == ("tcp://10.0.0.5:8786", True)
     assert [(site.id, site.name) for site in request.sites] == [(1, "P1"), (2, "P2"), (99, "P99")]
     assert request.sites_crs == "EPSG:32633"
-    assert request.chart == str(tmp_path / "chart.html")
-    assert request.chart_image == str(tmp_path / "chart.png")
+    # Made beside their places, which they take when the layers are whole.
+    made = [Path(path) for path in (request.chart, request.chart_image)]
+    assert [path.name for path in made] == ["chart.html", "chart.png"]
+    assert {path.parent.parent for path in made} == {tmp_path}
+    assert request.destinations == (str(tmp_path / "chart.html"), str(tmp_path / "chart.png"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chart.html", "chart.png"]
 
 
 def test_defaults(series, fake_worker):

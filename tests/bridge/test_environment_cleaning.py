@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 from fairweather.core.bridge.environment import (
@@ -117,10 +116,10 @@ def test_where_there_is_nothing_nothing_is_said_or_made():
     assert not environments_folder().exists()
 
 
-def test_the_command_line_lists_and_cleans(half_made, capsys, monkeypatch):
+def test_the_command_line_lists_and_cleans(half_made, capsys, monkeypatch, tmp_path):
     monkeypatch.delenv("FAIRWEATHER_PYTHON", raising=False)
     with job_folder() as folder:
-        note_job(folder, [Path("out/composite.tif")], sys.executable)
+        note_job(folder, [tmp_path / "composite.tif"], sys.executable)
         assert command_line.main(["check"]) == 1
         listed = capsys.readouterr().out
         assert "Left over: 2, 2 MB" in listed

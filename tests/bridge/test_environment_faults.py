@@ -1,11 +1,11 @@
 """Making the environment on a disk that fails at each write, and while the plugin is replaced."""
 
-import importlib.util
 import os
 import pkgutil
 import sys
 from pathlib import Path
 
+import failing_disk as disks
 import pytest
 from fairweather.core.bridge.environment import environments as module
 from fairweather.core.bridge.environment.command import CommandRunner
@@ -18,17 +18,6 @@ from fairweather.core.bridge.environment.interpreter import BaseInterpreter
 from fairweather.core.bridge.errors import EnvironmentNotReadyError
 
 THIS_PYTHON = BaseInterpreter(Path(sys.executable), sys.version_info[:3], pip_wheel=None)
-
-
-def _load_disks():
-    path = Path(__file__).resolve().parents[1] / "failing_disk.py"
-    spec = importlib.util.spec_from_file_location("fairweather_failing_disk", path)
-    loaded = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-disks = _load_disks()
 
 
 class InProcessInstaller:

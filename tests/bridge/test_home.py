@@ -6,8 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from fairweather.core.bridge import home, leftovers, worker_process
-from fairweather.core.bridge.environment import find_worker_python
+from fairweather.core.bridge import days_of_use, home, leftovers, worker_process
+from fairweather.core.bridge.environment import (
+    check_environment,
+    clean,
+    command_line,
+    find_worker_python,
+    list_leftovers,
+    remove_environment,
+)
 from fairweather.core.bridge.errors import FairweatherError, OutputError
 from fairweather.core.bridge.file_lock import try_lock
 from fairweather.core.bridge.home import (
@@ -21,6 +28,7 @@ from fairweather.core.bridge.home import (
 )
 from fairweather.core.bridge.job_folders import all_job_folders, job_folder
 from fairweather.core.bridge.part_files import write_whole
+from refused_places import refuse
 
 FOLDERS = {
     "home": fairweather_home, "environments": environments_folder, "jobs": jobs_folder,
@@ -88,6 +96,47 @@ def test_folders_are_made_for_their_user_alone(fresh_home, mask):
 
 
 @posix
+@pytest.mark.parametrize(("mask", "made"), [(0o000, 0o755), (0o022, 0o755), (0o077, 0o700)])
+def test_folders_on_the_way_to_the_home_are_not_for_everybody_to_write(
+    tmp_path, monkeypatch, mask, made
+):
+    monkeypatch.setenv("FAIRWEATHER_HOME", str(tmp_path / "a" / "b" / "home"))
+    before = os.umask(mask)
+    try:
+        make_home_folder(jobs_folder())
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "a") == mode(tmp_path / "a" / "b") == made
+    assert mode(fairweather_home()) == 0o700
+
+
+@posix
+@pytest.mark.parametrize("mask", [0o002, 0o022, 0o027, 0o077])
+def test_what_is_made_in_a_groups_home_is_the_groups(fresh_home, mask):
+    """Whatever the umask: its folders can be written, and its locks be taken, by all of it."""
+    fresh_home.mkdir(parents=True)
+    other = next((group for group in os.getgroups() if group != os.getegid()), os.getegid())
+    os.chown(fresh_home, -1, other)
+    fresh_home.chmod(0o2775)
+    before = os.umask(mask)
+    try:
+        make_home_folder(fresh_home / "unfinished" / "one")
+        lock = try_lock(fresh_home / "unfinished" / "one" / "owner.lock")
+        with job_folder() as job:
+            assert mode(job) & 0o777 == 0o700
+    finally:
+        os.umask(before)
+    lock.release()
+    for folder in (fresh_home / "jobs", fresh_home / "unfinished", fresh_home / "unfinished/one"):
+        assert mode(folder) & 0o2770 == 0o2770
+        assert not mode(folder) & 0o002
+        assert folder.stat().st_gid == other
+    found = fresh_home / "unfinished" / "one" / "owner.lock"
+    assert mode(found) & 0o662 == 0o660
+    assert found.stat().st_gid == other
+
+
+@posix
 @pytest.mark.parametrize(("shared", "made"), [(0o770, 0o770), (0o755, 0o755), (0o777, 0o775)])
 def test_folders_in_a_shared_home_are_shared_but_never_with_everybody(fresh_home, shared, made):
     fresh_home.mkdir(parents=True)
@@ -122,6 +171,23 @@ def test_a_folder_of_another_user(all_made, seem, name):
         with pytest.raises(OutputError, match=r"belongs to another user.*; set") as raised:
             use()
         assert str(folder) in str(raised.value)
+
+
+@posix
+def test_a_folder_that_everybody_may_rename_the_home_in(fresh_home, tmp_path, monkeypatch):
+    fresh_home.mkdir(parents=True)
+    fresh_home.parent.chmod(0o777)
+    linked(tmp_path / "link", fresh_home)
+    for _ in range(2):
+        for use in list(FOLDERS.values())[1:]:
+            with pytest.raises(OutputError, match=r"can be written by everybody.*; take") as raised:
+                use()
+            assert str(tmp_path / "a") in str(raised.value)
+        # The same, through a link that nobody else may change.
+        monkeypatch.setenv("FAIRWEATHER_HOME", str(tmp_path / "link"))
+    fresh_home.parent.chmod(0o1777)
+    for use in FOLDERS.values():
+        use()
 
 
 @posix
@@ -172,6 +238,54 @@ def test_a_user_who_is_not_known(monkeypatch):
         pytest.fail("there is none")
 
 
+@posix
+def test_a_home_in_a_folder_that_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setenv("FAIRWEATHER_HOME", "home")
+    with pytest.raises(OutputError, match=r"FAIRWEATHER_HOME, home, begins in .* gone; give"):
+        fairweather_home()
+    monkeypatch.setenv("FAIRWEATHER_HOME", str(tmp_path))
+    assert fairweather_home() == tmp_path
+
+
+@posix
+def test_a_home_whose_name_no_disk_takes(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAIRWEATHER_HOME", str(tmp_path / ("n" * 300)))
+    monkeypatch.delenv("FAIRWEATHER_PYTHON", raising=False)
+    _check_all_uses("cannot be entered")
+
+
+@posix
+def test_a_home_that_may_not_be_entered(tmp_path, monkeypatch):
+    refuse(monkeypatch, tmp_path / "locked" / "home")
+    monkeypatch.setenv("FAIRWEATHER_HOME", str(tmp_path / "locked" / "home"))
+    monkeypatch.delenv("FAIRWEATHER_PYTHON", raising=False)
+    _check_all_uses(r"cannot be entered \(Permission denied\)")
+
+
+def _check_all_uses(words):
+    uses = (find_worker_python, check_environment, list_leftovers, clean, remove_environment)
+    for use in (*uses, lambda: job_folder().__enter__()):
+        with pytest.raises(OutputError, match=f"{words}.*; set FAIRWEATHER_HOME"):
+            use()
+    for action in ("check", "create", "remove", "clean"):
+        assert command_line.main([action]) == 1
+
+
+@posix
+def test_a_relative_data_folder_counts_as_none(tmp_path, monkeypatch):
+    """As the XDG Base Directory Specification has it."""
+    monkeypatch.delenv("FAIRWEATHER_HOME")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", "data")
+    assert fairweather_home() == tmp_path / ".local" / "share" / "fairweather"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert fairweather_home() == tmp_path / "data" / "fairweather"
+
+
 def test_a_user_without_a_folder(monkeypatch):
     def nowhere():
         raise RuntimeError("Could not determine home directory.")
@@ -208,12 +322,12 @@ def test_a_link_in_the_place_of_the_log(precious):
 def test_links_in_the_place_of_notes(precious):
     folder = unfinished_folder() / "one"
     make_home_folder(folder)
-    for name in (leftovers.TITLE_FILE, leftovers.DAYS_FILE):
+    for name in (leftovers.TITLE_FILE, days_of_use.DAYS_FILE):
         linked(folder / name, precious)
     leftovers.write_title(folder, {"bands": "red"})
-    linked(folder / leftovers.DAYS_FILE, precious)
-    leftovers._note_day(folder)
-    assert len(leftovers._noted_days(folder)) == 1
+    linked(folder / days_of_use.DAYS_FILE, precious)
+    days_of_use.note_day(folder)
+    assert days_of_use.count_days(folder) == 1
 
 
 @posix

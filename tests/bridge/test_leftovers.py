@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fairweather.core.bridge import job_folders, leftovers, owned_folders
+from fairweather.core.bridge import days_of_use, job_folders, leftovers, owned_folders
 from fairweather.core.bridge.errors import OutputError
 from fairweather.core.bridge.file_lock import NoLocksError, try_lock
 from fairweather.core.bridge.folder_size import folder_size
@@ -159,6 +159,7 @@ def test_a_job_with_a_torn_note_or_none_is_removed(note):
 
 def test_a_note_tells_absolute_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    Path("out").mkdir()
     note_job(tmp_path, [Path("out/č.tif")], "/usr/bin/python3")
     note = read_job_note(tmp_path)
     assert note.outputs == (tmp_path / "out" / "č.tif",)
@@ -236,21 +237,6 @@ def test_a_home_that_cannot_be_written_is_one_sentence(monkeypatch, tmp_path):
         pass
 
 
-@pytest.fixture
-def runs_on(monkeypatch):
-    """A function that starts a run so many days from now, by the clock of the wall."""
-
-    now = time.time()
-
-    def start(day, times=1):
-        with monkeypatch.context() as patch:
-            patch.setattr(leftovers.time, "time", lambda: now + day * DAY)
-            for _ in range(times):
-                tidy_up()
-
-    return start
-
-
 def test_what_no_run_has_gone_on_with_for_14_days_is_removed(runs_on):
     unfinished("old")
     for day in range(leftovers.MOST_DAYS):
@@ -310,7 +296,7 @@ def test_days_in_use_do_not_count(runs_on):
 @pytest.mark.parametrize("content", ["", "{", "3", '{"a": 1}', "[1, null]", "\xff"])
 def test_a_torn_list_of_days_is_begun_anew(runs_on, content):
     folder = unfinished("torn")
-    (folder / leftovers.DAYS_FILE).write_bytes(content.encode("latin-1"))
+    (folder / days_of_use.DAYS_FILE).write_bytes(content.encode("latin-1"))
     for day in range(leftovers.MOST_DAYS):
         runs_on(day)
     assert names() == ["torn"]
@@ -324,7 +310,7 @@ def test_a_disk_that_takes_no_note_removes_nothing(runs_on, monkeypatch):
     def refuse(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(leftovers, "write_whole", refuse)
+    monkeypatch.setattr(days_of_use, "write_whole", refuse)
     for day in range(3 * leftovers.MOST_DAYS):
         runs_on(day)
     assert names() == ["it"]

@@ -2,10 +2,19 @@
 
 import errno
 import os
+import socket
 from pathlib import Path
 
 import pytest
-from fairweather.core.bridge.part_files import former_path, part_path, remove_parts
+from fairweather.core.bridge.part_files import (
+    former_path,
+    is_device,
+    may_have_left_something,
+    part_path,
+    remove_parts,
+)
+
+needs_links = pytest.mark.skipif(os.name != "posix", reason="Windows lets not everybody make links")
 
 
 @pytest.mark.parametrize("place", [former_path, part_path])
@@ -28,3 +37,89 @@ def test_a_file_that_is_held_for_a_moment_keeps_no_folder(tmp_path, monkeypatch,
     remove_parts(target, scratch)
     assert held == []
     assert [path.name for path in tmp_path.iterdir()] == ["catalogue"]
+
+
+def test_parts_go_from_a_folder_that_lists_nothing(tmp_path, monkeypatch):
+    """One where everybody may put files, and nobody look, on a server say."""
+    target, scratch = tmp_path / "made.tif", tmp_path / "job-1"
+    part = part_path(target, scratch)
+    part.write_text("half")
+
+    def refuse(self):
+        raise PermissionError(errno.EACCES, "may not be listed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", refuse)
+        remove_parts(target, scratch)
+    assert not part.exists()
+
+
+@needs_links
+def test_parts_of_a_link_lie_beside_what_it_leads_to(tmp_path):
+    link, place, scratch = tmp_path / "link.tif", tmp_path / "disk" / "real.tif", tmp_path / "job-1"
+    place.parent.mkdir()
+    (tmp_path / "between").symlink_to(place)
+    link.symlink_to("between")
+    for _ in range(2):
+        part = part_path(link, scratch)
+        assert part == part_path(place, scratch)
+        assert part.parent == place.parent
+        part.write_text("half")
+        assert may_have_left_something(link, scratch)
+        remove_parts(link, scratch)
+        assert not part.exists()
+        assert not may_have_left_something(link, scratch)
+        place.write_text("there")
+    assert [path.name for path in place.parent.iterdir()] == ["real.tif"]
+    assert link.is_symlink()
+
+
+@needs_links
+def test_a_former_folder_is_put_back_where_a_link_leads(tmp_path):
+    link, place, scratch = tmp_path / "link", tmp_path / "disk" / "catalogue", tmp_path / "job-1"
+    place.mkdir(parents=True)
+    (place / "catalog.json").write_text("former")
+    link.symlink_to(place)
+    place.rename(former_path(link, scratch))
+    remove_parts(link, scratch)
+    assert (link / "catalog.json").read_text() == "former"
+    assert link.is_symlink()
+    assert [path.name for path in place.parent.iterdir()] == ["catalogue"]
+
+
+@pytest.mark.parametrize(
+    ("error", "may_be"),
+    [(errno.EACCES, True), (errno.EIO, True), (errno.ESTALE, True), (errno.ENAMETOOLONG, False)],
+)
+def test_what_nobody_can_look_at_may_be_there(tmp_path, monkeypatch, error, may_be):
+    def refuse(*_):
+        raise OSError(error, "not now")
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    assert may_have_left_something(tmp_path / "made.tif", tmp_path / "job-1") is may_be
+
+
+def test_what_lies_in_a_folder_that_is_away_may_be_there(tmp_path):
+    scratch = tmp_path / "job-1"
+    assert not may_have_left_something(tmp_path / "made.tif", scratch)
+    assert may_have_left_something(tmp_path / "away" / "made.tif", scratch)
+    (tmp_path / "away").write_text("a file")
+    assert may_have_left_something(tmp_path / "away" / "made.tif", scratch)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices and pipes with names are POSIX's")
+def test_devices_are_told_from_files(tmp_path):
+    pipe, link, plug = tmp_path / "pipe", tmp_path / "link", tmp_path / "plug"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(plug))
+        assert is_device(plug)
+    assert is_device(pipe)
+    assert is_device(link)
+    assert is_device(Path("/dev/null"))
+    (tmp_path / "file").touch()
+    (tmp_path / "to a file").symlink_to(tmp_path / "file")
+    (tmp_path / "round").symlink_to("round")
+    for name in ("file", "to a file", "", "nothing", "round", "a" * 300, "a\0b"):
+        assert not is_device(tmp_path / name)

@@ -58,3 +58,20 @@ def test_a_crash_where_memory_is_limited_says_so():
     """)
     assert "crashed with SIGABRT" in text
     assert "where memory is limited, so most likely it ran out; raise the limit" in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "RuntimeError: can't start new thread",
+        "OpenBLAS blas_thread_init: pthread_create failed for thread 1 of 2: Resource temporarily "
+        "unavailable",
+        "libgomp: Thread creation failed: Resource temporarily unavailable",
+    ],
+)
+def test_too_few_threads_are_memorys_or_a_limits(words):
+    text, _ = death_of(f"sys.exit({words!r})")
+    assert text == (
+        "No further thread or process could be started: memory ran out, or too few are allowed; "
+        "lower MEMORY and close other programs, or raise the limit of processes (ulimit -u)."
+    )

@@ -339,7 +339,7 @@ def test_part_files_of_a_killed_worker_are_removed_and_nothing_else(fake_worker,
 
 def test_the_part_path_is_what_the_worker_uses():
     part = part_path(Path("folder") / "a b.tif", Path("jobs") / "job-1")
-    assert part == Path("folder") / ".a b.tif.job-1.part"
+    assert part == Path("folder").absolute() / ".a b.tif.job-1.part"
 
 
 @pytest.mark.parametrize("python", ["there/is/no/python", "."])

@@ -1,7 +1,6 @@
 """A run that is stopped, gently or not, at any stage leaves no process and no file."""
 
 import contextlib
-import importlib.util
 import os
 import signal
 import subprocess
@@ -9,24 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import run_stages
 
 PROGRAM = "qgis_process.bin"
+# What starts these tests may ignore some, which a program inherits.
+WITH_SIGNALS = ("env", "--default-signal=HUP,INT,TERM")
 # What QGIS itself may take to leave.
 SECONDS_TO_LEAVE = 10
 
 pytestmark = pytest.mark.slow
-
-
-def _load_run_stages():
-    path = Path(__file__).resolve().parent.parent / "run_stages.py"
-    spec = importlib.util.spec_from_file_location("fairweather_run_stages", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-run_stages = _load_run_stages()
 
 
 class StageInProcess:
@@ -38,7 +28,7 @@ class StageInProcess:
         variables = {**environment, **stage.variables}
         given = [f"{name}={value}" for name, value in stage.parameters.items() if value is not None]
         self.process = subprocess.Popen(
-            [PROGRAM, "run", f"fairweather:{stage.algorithm}", "--", *given],
+            [*WITH_SIGNALS, PROGRAM, "run", f"fairweather:{stage.algorithm}", "--", *given],
             env={name: value for name, value in variables.items() if value is not None},
             cwd=stage.outputs,
             stdout=subprocess.PIPE,

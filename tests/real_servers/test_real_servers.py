@@ -10,6 +10,7 @@ from datetime import date, datetime
 from itertools import chain
 
 import pytest
+import real_servers
 import shapely
 from fairweather.core.bridge.errors import CatalogError, NoScenesError
 from fairweather.core.bridge.profiles import find_profile
@@ -21,6 +22,7 @@ from fairweather.core.science.catalog.documents import DocumentReader
 from fairweather.core.science.catalog.find import find_scenes
 from fairweather.core.science.catalog.gathering import Gathering
 from fairweather.core.science.reporter import RecordingReporter
+from made_up_items import made_up_items
 
 pytestmark = pytest.mark.slow
 
@@ -104,11 +106,11 @@ def find(make_search):
 
 
 @pytest.fixture
-def check_searches(find, made_up, subtests):
+def check_searches(find, subtests):
     """A function that compares every search of a server with the plain filter."""
 
     def check(catalog):
-        items = made_up.made_up_items()
+        items = made_up_items()
         for name, (asked, holds) in SEARCHES.items():
             with subtests.test(name):
                 by_hand = {key: value for key, value in asked.items() if key != "filter"}
@@ -130,23 +132,23 @@ def check_searches(find, made_up, subtests):
 
 
 @pytest.fixture
-def serve(servers, made_up):
+def serve():
     """A function that starts a server by its name; where it is not installed, the test skips."""
     with contextlib.ExitStack() as stack:
 
         def start(name):
             try:
-                return stack.enter_context(getattr(servers, name)(made_up.made_up_items()))
-            except servers.ServerMissingError as error:
+                return stack.enter_context(getattr(real_servers, name)(made_up_items()))
+            except real_servers.ServerMissingError as error:
                 return pytest.skip(str(error))
 
         yield start
 
 
-def test_pgstac(serve, check_searches, find, make_search, made_up, subtests):
+def test_pgstac(serve, check_searches, find, make_search, subtests):
     address = serve("pgstac")
     check_searches(address)
-    items = made_up.made_up_items()
+    items = made_up_items()
     with subtests.test("what the server dropped is told"):
         found, _ = find(address, max_cloud=40.0, filter=f"grid:code = {TILE}")
         told = {one.reason: one.count for one in found.dropped}
@@ -190,17 +192,17 @@ def test_rustac(serve, check_searches):
     check_searches(serve("rustac"))
 
 
-def test_geoparquet_of_rustac(servers, made_up, find, tmp_path):
+def test_geoparquet_of_rustac(find, tmp_path):
     pytest.importorskip("arro3.io", reason="arro3-io, which reads GeoParquet, is not installed")
     try:
-        servers.check_environment()
-    except servers.ServerMissingError as error:
+        real_servers.check_environment()
+    except real_servers.ServerMissingError as error:
         pytest.skip(str(error))
-    items = made_up.made_up_items()
+    items = made_up_items()
     in_json, in_parquet = tmp_path / "items.json", tmp_path / "items.parquet"
     content = {"type": "FeatureCollection", "features": items}
     in_json.write_text(json.dumps(content), encoding="utf-8")
-    servers.run([servers.program("rustac"), "translate", in_json, in_parquet])
+    real_servers.run([real_servers.program("rustac"), "translate", in_json, in_parquet])
     for asked, holds in SEARCHES.values():
         by_hand = {key: value for key, value in asked.items() if key != "filter"}
         found, _ = find(str(in_parquet), **asked)

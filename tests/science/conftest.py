@@ -1,12 +1,8 @@
 """Scenes to search for: made-up STAC items, a loopback API, and the real ones where they are."""
 
 import contextlib
-import importlib.util
 import json
 import socketserver
-import sys
-import threading
-from pathlib import Path
 
 import pytest
 import shapely
@@ -15,20 +11,10 @@ from fairweather.core.bridge.request import Area, SceneSearch
 from fairweather.core.science.area import read_area
 from fairweather.core.science.catalog.find import find_scenes
 from fairweather.core.science.reporter import RecordingReporter
+from loopback import PLACE, serving
+from stac_server import StacServer, running
 
 COLLECTION = "sentinel-2-l2a"
-
-
-def _load_stac_server():
-    path = Path(__file__).resolve().parent.parent / "stac_server.py"
-    spec = importlib.util.spec_from_file_location("fairweather_stac_server", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_stac_server = _load_stac_server()
 
 
 @pytest.fixture
@@ -37,8 +23,7 @@ def serve_stac():
     with contextlib.ExitStack() as stack:
 
         def serve(items, **behaviour):
-            server = _stac_server.StacServer(items, **behaviour)
-            return stack.enter_context(_stac_server.running(server))
+            return stack.enter_context(running(StacServer(items, **behaviour)))
 
         yield serve
 
@@ -46,28 +31,21 @@ def serve_stac():
 @pytest.fixture
 def answer_with():
     """A function that serves whatever ``write`` writes, to everyone; the address."""
-    servers = []
+    with contextlib.ExitStack() as stack:
 
-    def start(write):
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self):
-                while self.rfile.readline().strip():
-                    pass
-                with contextlib.suppress(OSError):
-                    write(self.wfile)
+        def start(write):
+            class Handler(socketserver.StreamRequestHandler):
+                def handle(self):
+                    while self.rfile.readline().strip():
+                        pass
+                    with contextlib.suppress(OSError):
+                        write(self.wfile)
 
-        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        servers.append((server, thread))
-        return f"http://127.0.0.1:{server.server_address[1]}/catalog.json"
+            server = socketserver.ThreadingTCPServer(PLACE, Handler)
+            server.daemon_threads = True
+            return f"{stack.enter_context(serving(server))}/catalog.json"
 
-    yield start
-    for server, thread in servers:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import shapely
 from fairweather.core.bridge.errors import CatalogError
 from fairweather.core.science.catalog import gathering
 from fairweather.core.science.catalog.api import MOST_VERTICES, simple_cover
-from fairweather.core.science.catalog.paging import MOST_BARREN_PAGES
 from fairweather.core.science.web import client
 
 ABILITIES = [
@@ -27,7 +26,6 @@ ABILITIES = [
     {"conforms_to": ("query", "sort"), "failures": 2},
     {"conforms_to": ("query", "filter"), "rejects": ("filter",)},
     {"conforms_to": ("query",), "never_ends": "page", "page_size": 100},
-    {"conforms_to": ("query",), "never_ends": "token", "page_size": 100},
     {"conforms_to": ("query", "filter by text", "sort"), "only_get": True},
     {"conforms_to": ("filter by text",)},
     {"conforms_to": ("filter by text",), "understands": (), "counts": False},
@@ -257,15 +255,6 @@ def test_catalogue_that_goes_on_for_ever(scenes, serve_stac, find, monkeypatch):
     with pytest.raises(CatalogError, match="answers with more than 200 scenes; narrow"):
         find(server.address, max_cloud=1.0)
     assert len(server.searches) < 30
-
-
-def test_search_stops_where_nothing_new_comes(scenes, serve_stac, find):
-    server = serve_stac(scenes, never_ends="token", page_size=100)
-    find(server.address)
-    assert len(server.searches) == 1 + MOST_BARREN_PAGES
-    server = serve_stac(scenes, never_ends="page", page_size=100)
-    find(server.address)
-    assert len(server.searches) <= 2
 
 
 def test_answer_without_end(scenes, serve_stac, find, monkeypatch):

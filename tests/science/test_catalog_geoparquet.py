@@ -1,14 +1,12 @@
 """Items in GeoParquet are the items that were written, by whichever program."""
 
-import functools
-import http.server
 import json
-import threading
 from pathlib import Path
 
 import pytest
 from fairweather.core.bridge.errors import CatalogError
 from fairweather.core.science.catalog.geoparquet import GeoParquetSource, read_row
+from loopback import serving_folder
 
 WHY = "arro3-io, which reads GeoParquet, is not installed"
 arro3_core = pytest.importorskip("arro3.core", reason=WHY)
@@ -81,18 +79,8 @@ def test_given_scenes_may_be_geoparquet(find, name):
 
 
 def test_over_http(find):
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *arguments):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(FOLDER))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        found, _ = find(f"http://127.0.0.1:{server.server_port}/{FILES[0]}", max_cloud=100.0)
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving_folder(FOLDER) as address:
+        found, _ = find(f"{address}/{FILES[0]}", max_cloud=100.0)
     assert len(found.items) == 4
 
 

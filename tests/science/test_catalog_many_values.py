@@ -2,19 +2,16 @@
 
 import gzip
 import json
-import time
-import tracemalloc
-from contextlib import contextmanager
 
 import pytest
-from fairweather.core.bridge.errors import CatalogError, NoScenesError
+from fairweather.core.bridge.errors import NoScenesError
 from fairweather.core.science.catalog import documents, hrefs, long_document, static
 from fairweather.core.science.catalog.candidates import read_candidate
 from fairweather.core.science.web import json_text
 from fairweather.core.science.web.json_text import parse_json
+from search_limits import MEGABYTE, bounded, refusal
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
-MEGABYTE = 2**20
 # Texts of three megabytes that become a hundred as objects.
 DENSE = {
     "lists": b"[" + b"[]," * MEGABYTE + b"[]]",
@@ -22,26 +19,6 @@ DENSE = {
     "nested": b"[" + (b"[" * 50 + b"]" * 50 + b",") * (MEGABYTE // 30) + b"[]]",
     "numbers": b"[" + b"9," * (3 * MEGABYTE // 2) + b"9]",
 }
-
-
-@contextmanager
-def bounded(seconds, megabytes):
-    """Check that the block takes no longer and no more memory (of Python's own) than this."""
-    tracemalloc.start()
-    began = time.monotonic()
-    try:
-        yield
-        assert time.monotonic() - began < seconds
-        assert tracemalloc.get_traced_memory()[1] < megabytes * MEGABYTE
-    finally:
-        tracemalloc.stop()
-
-
-def refusal(find, catalog, words):
-    """The one sentence with which a search ends."""
-    with pytest.raises(CatalogError, match=words) as caught:
-        find(catalog)
-    assert "\n" not in str(caught.value)
 
 
 class TestManyValues:

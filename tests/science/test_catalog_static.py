@@ -1,41 +1,23 @@
 """Static catalogues and ItemCollections: local and over http, through the same code."""
 
-import functools
-import http.server
+import contextlib
 import json
-import threading
 from pathlib import Path, PureWindowsPath
 
 import pystac
 import pytest
 from fairweather.core.bridge.errors import CatalogError, InvalidRequestError, NoScenesError
 from fairweather.core.science.catalog.hrefs import read_location, resolve_asset, resolve_link
+from loopback import serving_folder
 
 AREA = (15.5, 45.7, 15.9, 46.3)
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
 
 
 @pytest.fixture
 def serve_folder():
     """A function that serves a folder on loopback and returns its address."""
-    servers = []
-
-    def serve(folder):
-        handler = functools.partial(QuietHandler, directory=str(folder))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with contextlib.ExitStack() as stack:
+        yield lambda folder: stack.enter_context(serving_folder(folder))
 
 
 @pytest.fixture
@@ -313,6 +295,22 @@ LOCAL = str(Path("/data/a/item.json").absolute())
         ("..\\..\\b.tif", None, ...),
         ("", None, None),
         ("//[", None, ...),
+        # Without a host, an address would be the name of a file.
+        ("http:/b.tif", None, None),
+        ("HTTP:b.tif", None, None),
+        ("https:b.tif", None, None),
+        ("https:", None, None),
+        ("https://", None, None),
+        ("http:////etc/b.tif", None, None),
+        ("https:///b.tif", None, None),
+        ("https://:80/b.tif", None, None),
+        ("https://me@/b.tif", None, None),
+        ("http:\\..\\b.tif", None, None),
+        ("http:\t//x.org/b.tif", None, None),
+        ("http:/%2e%2e/b.tif", None, None),
+        ("s3:/bucket/b.tif", None, None),
+        ("s3:///b.tif", None, None),
+        ("gs:..", None, None),
         ("file://[", None, None),
     ],
 )
@@ -324,6 +322,7 @@ def test_what_an_href_means(href, from_web, from_file):
 
 def test_links_are_followed_over_http_or_locally_only():
     assert resolve_link("s3://bucket/b.json", WEB) is None
+    assert resolve_link("http:/b.json", WEB) is None
     assert resolve_link("b.json", WEB) == "https://example.com/a/b.json"
 
 

@@ -11,6 +11,7 @@ import pytest
 from fairweather.core.bridge.errors import CatalogError
 from fairweather.core.science.catalog import static
 from fairweather.core.science.catalog.documents import PARALLEL_REQUESTS
+from loopback import PLACE, serving
 
 SECONDS_A_DOCUMENT = 0.02
 
@@ -36,7 +37,7 @@ class MadeUpCatalog:
 
 
 @contextmanager
-def serving(catalog):
+def serving_catalog(catalog):
     """The address of ``catalog`` on loopback."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -54,14 +55,8 @@ def serving(catalog):
         def log_message(self, *arguments):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(http.server.ThreadingHTTPServer(PLACE, Handler)) as address:
+        yield address
 
 
 def catalog(*links):
@@ -94,7 +89,7 @@ def months_and_days(make_item, months, days):
 def test_many_documents_at_once_with_progress(make_item, find):
     months, days = 10, 40
     made_up = months_and_days(make_item, months, days)
-    with serving(made_up) as address:
+    with serving_catalog(made_up) as address:
         found, reporter = find(f"{address}/catalog.json")
     assert len(found.items) == months * days
     assert {item.assets["red"].href for item in found.items} == {f"{address}/s2/red.tif"}
@@ -114,7 +109,7 @@ def test_catalogue_without_end(find, monkeypatch):
         lambda path: catalog(("child", f"{path[:-5]}1.json"), ("child", f"{path[:-5]}2.json"))
     )
     words = "has more than 100 documents; give the address"
-    with serving(made_up) as address, pytest.raises(CatalogError, match=words):
+    with serving_catalog(made_up) as address, pytest.raises(CatalogError, match=words):
         find(f"{address}/a.json")
     assert len(made_up.asked) <= 130
 
@@ -126,7 +121,7 @@ def test_catalogue_that_leads_to_itself(make_item, find):
             else catalog(("child", "./b.json"), ("child", "a.json"), ("item", "/item.json"))
         )
     )  # fmt: skip
-    with serving(made_up) as address:
+    with serving_catalog(made_up) as address:
         found, _ = find(f"{address}/a.json")
     assert [item.id for item in found.items] == ["a"]
     assert sorted(made_up.asked) == ["/a.json", "/b.json", "/item.json"]

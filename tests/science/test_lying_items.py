@@ -8,6 +8,8 @@ from fairweather.core.science.catalog.candidates import read_candidate
 from fairweather.core.science.catalog.checks import cloud_cover
 from fairweather.core.science.imagery.scene import read_scenes
 
+LARGE = {"proj:shape": [200, 200]}
+EVERYWHERE = {"proj:shape": [1800, 3600], "proj:transform": [0.1, 0, -180, 0, -0.1, 90]}
 HREF = "https://example.com/items.json"
 
 
@@ -67,8 +69,14 @@ def test_a_data_type_that_is_none(make_item, sentinel, told):
         {"proj:code": "+proj=utm +zone=33 +nadgrids=../canary.gsb +type=crs"},
         {"proj:wkt2": "+init=../canary:1"},
         {"proj:code": ["EPSG:32633"]},
+        # Heights alone, places around the Earth's centre, another planet, a drawing.
+        {"proj:code": "EPSG:5773", **EVERYWHERE},
+        {"proj:code": "EPSG:3855", **EVERYWHERE},
+        {"proj:code": "EPSG:4978", "proj:transform": [1e5, 0, -1e7, 0, -1e5, 1e7], **LARGE},
+        {"proj:code": "IAU_2015:49900", **EVERYWHERE},
+        {"proj:wkt2": 'LOCAL_CS["drawing",UNIT["metre",1]]', **EVERYWHERE},
     ],
-    ids=range(5),
+    ids=range(10),
 )
 def test_a_grid_that_makes_no_sense_is_asked_of_the_file(make_item, sentinel, lie):
     grid = {"proj:shape": [9, 9], "proj:transform": [9, 0, 5e5, 0, -9, 5e6], "proj:code": None}

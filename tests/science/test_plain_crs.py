@@ -1,23 +1,13 @@
 """A CRS that a stranger names is a code or a WKT, and leads PROJ to no file."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 from fairweather.core.science.plain_crs import names_files, plain_crs
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+from soak_json_mutations import PLACES_OF_CRS
 
 
-def odd_places():
-    path = Path(__file__).resolve().parents[1] / "soak" / "soak_json_mutations.py"
-    spec = importlib.util.spec_from_file_location("fairweather_json_mutations", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.PLACES_OF_CRS
-
-
-@pytest.mark.parametrize("text", [*odd_places(), "", "utm", "+proj=utm", None, 32633, {}, "A" * 9])
+@pytest.mark.parametrize("text", [*PLACES_OF_CRS, "", "utm", "+proj=utm", None, 32633, {}, "A" * 9])
 def test_what_leads_elsewhere_is_refused(text):
     with pytest.raises(CRSError):
         plain_crs(text)
@@ -34,4 +24,4 @@ def test_codes_and_wkt_are_taken(code):
 
 
 def test_a_wkt_or_a_text_of_proj_that_names_files_is_known():
-    assert sum(map(names_files, odd_places())) >= 4
+    assert sum(map(names_files, PLACES_OF_CRS)) >= 4

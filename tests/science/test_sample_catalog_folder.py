@@ -5,12 +5,15 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fairweather.core.bridge.errors import InvalidRequestError, OutputError
 from fairweather.core.bridge.request import SampleCatalogRequest
 from fairweather.core.science.reporter import RecordingReporter
-from fairweather.core.science.sample_catalog import job
+from fairweather.core.science.sample_catalog import job, rasters, scenes
 from fairweather.core.science.sample_catalog.job import run_sample_catalog
+from fairweather.core.science.sample_catalog.landscape import Land
+from fairweather.core.science.sample_catalog.own_files import find_other_file
 
 
 def make(folder, days=12):
@@ -74,6 +77,151 @@ def test_a_users_file_in_a_former_catalogue_is_never_touched(tmp_path, quick):
     with pytest.raises(InvalidRequestError, match="other files"):
         make(folder)
     assert (folder / "my composite.tif").read_text() == "mine"
+
+
+@pytest.fixture
+def without_pixels(monkeypatch):
+    """A catalogue has all its files and all its documents, but there is nothing in its rasters."""
+
+    def see(maker, satellite_pass):
+        names = (*scenes.BAND_RESOLUTIONS, "scl")
+        pixels = {name: np.ones((4, 4), np.uint8) for name in names}
+        return scenes.Scene(maker.tile, satellite_pass, pixels)
+
+    def write(path, *_, **__):
+        path.touch()
+
+    monkeypatch.setattr(scenes.SceneMaker, "__init__", _keep_tile)
+    monkeypatch.setattr(scenes.SceneMaker, "make", see)
+    monkeypatch.setattr(rasters, "write_cog", write)
+    monkeypatch.setattr(rasters, "_write_thumbnail", lambda _, path: path.touch())
+
+
+def _keep_tile(maker, tile, _clouds):
+    maker.tile = tile
+    nothing = np.zeros((1, 1), np.uint16)
+    maker.lands = {resolution: Land(nothing, nothing) for resolution in (10, 20)}
+
+
+@pytest.fixture
+def catalogue(tmp_path, without_pixels):
+    return make(tmp_path / "catalogue").parent
+
+
+def contents(folder):
+    return {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+SCENE = "fairweather-sample/SAMPLE_S2A_T33VXC_20240103T100031_L2A"
+
+
+STRANGERS = (
+    "truth/my_composite.tif",
+    "truth/curves.json.bak",
+    "fairweather-sample/notes.txt",
+    "fairweather-sample/SAMPLE_S2A_T33VXC_20240104T100031_L2A/red.tif",
+    f"{SCENE}/red_2.tif",
+    f"{SCENE}/mine/red.tif",
+    f"{SCENE}/truth/curves.json",
+    "truth/truth/curves.json",
+    "fairweather-sample/catalog.json",
+    ".mine",
+    "area.qmd",
+)
+
+
+def test_a_users_file_anywhere_in_a_former_catalogue_is_never_touched(catalogue):
+    for name in STRANGERS:
+        mine = catalogue / name
+        has_folder = mine.parent.is_dir()
+        mine.parent.mkdir(exist_ok=True)
+        mine.write_text("mine")
+        before = contents(catalogue)
+        with pytest.raises(InvalidRequestError, match=r"holds other files.*; give an") as raised:
+            make(catalogue)
+        told = str(raised.value).partition("(")[2].partition(")")[0]
+        assert told == (name if has_folder else mine.parent.relative_to(catalogue).as_posix())
+        assert contents(catalogue) == before
+        mine.unlink()
+        if not has_folder:
+            mine.parent.rmdir()
+    make(catalogue)
+
+
+def test_a_users_empty_folder_in_a_former_catalogue_is_never_touched(catalogue):
+    (catalogue / "truth" / "mine").mkdir()
+    with pytest.raises(InvalidRequestError, match=r"other files .*truth/mine"):
+        make(catalogue)
+    assert (catalogue / "truth" / "mine").is_dir()
+
+
+def test_a_users_file_that_comes_while_the_catalogue_is_made_is_never_touched(
+    catalogue, monkeypatch
+):
+    write, mine = job.write_catalog, catalogue / "truth" / "mine.txt"
+
+    def write_meanwhile(*arguments):
+        write(*arguments)
+        mine.write_text("mine")
+
+    monkeypatch.setattr(job, "write_catalog", write_meanwhile)
+    before = contents(catalogue)
+    with pytest.raises(InvalidRequestError, match=r"other files .*truth/mine\.txt"):
+        make(catalogue)
+    assert contents(catalogue) == {**before, mine: b"mine"}
+    assert {path.name for path in catalogue.parent.iterdir()} == {"catalogue", "scratch"}
+
+
+needs_links = pytest.mark.skipif(os.name != "posix", reason="Windows lets not everybody make links")
+
+
+@needs_links
+def test_links_in_a_former_catalogue_are_a_users(catalogue, tmp_path):
+    work = tmp_path / "work"
+    (catalogue / "truth").rename(work)
+    (catalogue / "truth").symlink_to(work)
+    with pytest.raises(InvalidRequestError, match=r"other files .*\(truth\)"):
+        make(catalogue)
+    (catalogue / "truth").unlink()
+    work.rename(catalogue / "truth")
+    assert find_other_file(catalogue) is None
+    (catalogue / "truth" / "curves.json").unlink()
+    os.mkfifo(catalogue / "truth" / "curves.json")
+    with pytest.raises(InvalidRequestError, match=r"other files .*truth/curves\.json"):
+        make(catalogue)
+
+
+def test_what_gdal_leaves_beside_the_rasters_of_a_former_catalogue_goes_with_them(catalogue):
+    for raster in catalogue.rglob("*.[tp][in][fg]"):
+        for ending in (".aux.xml", ".ovr", ".msk"):
+            Path(f"{raster}{ending}").write_text("of that raster")
+    assert find_other_file(catalogue) is None
+    make(catalogue)
+    assert not list(catalogue.rglob("*.aux.xml"))
+
+
+@pytest.mark.parametrize("days", [12, 74, pytest.param(146, marks=pytest.mark.slow)])
+def test_every_file_of_every_length_is_its_own(tmp_path, without_pixels, days):
+    folder = make(tmp_path / "catalogue", days).parent
+    assert len(list(folder.glob("fairweather-sample/*/red.tif"))) == 2 * days - 1
+    assert len(list(folder.glob("truth/*"))) == 9
+    assert find_other_file(folder) is None
+
+
+@needs_links
+@pytest.mark.parametrize("is_there", [True, False])
+def test_of_a_folder_that_is_a_link_what_it_leads_to_is_replaced(tmp_path, quick, is_there):
+    real, link = tmp_path / "another disk" / "real", tmp_path / "catalogue"
+    real.parent.mkdir()
+    if is_there:
+        make(real, 12)
+        (real.parent / "scratch").rmdir()
+    link.symlink_to(real)
+    assert make(link, 13) == link / "catalog.json"
+    assert link.is_symlink()
+    assert json.loads((real / "catalog.json").read_text())["days"] == 13
+    assert [path.name for path in real.parent.iterdir()] == ["real"]
+    assert {path.name for path in tmp_path.iterdir()} == {"another disk", "catalogue", "scratch"}
 
 
 def test_a_file_in_the_way(tmp_path):

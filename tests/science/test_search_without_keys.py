@@ -1,15 +1,13 @@
 """What a search writes lets nobody in: links without signatures, addresses without logins."""
 
-import functools
-import http.server
 import json
-import threading
 
 import pytest
 from fairweather.core.bridge.request import SceneSearch, SearchScenesRequest
 from fairweather.core.science.catalog.job import run_search
 from fairweather.core.science.reporter import RecordingReporter
 from fairweather.core.science.web.addresses import without_keys, without_query
+from loopback import serving_folder
 
 SECRET = "planted4711"
 SIGNED = f"https://a.example/red.tif?sig={SECRET[:-1]}"
@@ -20,17 +18,8 @@ def served(tmp_path):
     """A folder, and the address at which it is served, whatever is asked of its files."""
     folder = tmp_path / "served"
     folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *arguments):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving_folder(folder) as address:
+        yield folder, address
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import importlib.util
 import json
 import os
 import random
@@ -19,8 +18,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 from qgis.core import QgsApplication, QgsProcessingException, QgsProcessingFeedback, QgsProject
+from soak_package import load_package
 
-ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("composite", "search", "series", "wrong", "missing", "cancelled")
 
 
@@ -153,10 +152,7 @@ def _children() -> List[str]:
 
 def start() -> Any:
     """QGIS with Processing and the plugin; also how an algorithm is run."""
-    spec = importlib.util.spec_from_file_location("soak_launch", str(ROOT / "core" / "launch.py"))
-    launch = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(launch)
-    launch.load_package()
+    load_package()
     application = QgsApplication([], False, os.environ["HOME"])
     application.initQgis()
     sys.path.append(str(Path(QgsApplication.pkgDataPath()) / "python" / "plugins"))

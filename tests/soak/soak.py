@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import importlib.util
 import json
 import math
 import os
@@ -25,10 +24,10 @@ import time
 import traceback
 from pathlib import Path
 
+from soak_package import ROOT, load_package
 from soak_row import Trial
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
 SEED = 20_260_101
 MOST_SECONDS_OF_A_ROW = 3600
 SCOREBOARD = ROOT / "build" / "soak" / "scoreboard.json"
@@ -64,7 +63,8 @@ def main(arguments: list[str]) -> int:
             home, work = Path(folder, "home"), Path(folder, "work")
             home.mkdir()
             work.mkdir()
-            _prepare(home)
+            os.environ["FAIRWEATHER_HOME"] = str(home)
+            load_package()
             line = run_row(options.row[0], options.share, options.seed, work)
         options.line.write_text(json.dumps(line), encoding="utf-8")
         return 0
@@ -85,14 +85,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--scoreboard", type=Path, default=SCOREBOARD)
     parser.add_argument("--line", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
-
-
-def _prepare(home: Path) -> None:
-    os.environ["FAIRWEATHER_HOME"] = str(home)
-    spec = importlib.util.spec_from_file_location("soak_launch", ROOT / "core" / "launch.py")
-    launch = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(launch)
-    launch.load_package()
 
 
 def _in_its_own_process(name: str, options: argparse.Namespace) -> dict[str, object]:

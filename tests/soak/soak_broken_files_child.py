@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import faulthandler
-import importlib.util
 import json
 import random
 import sys
@@ -14,7 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from soak_package import load_package
+
 GIGABYTE = 2**30
 MOST_SECONDS = 60
 WINDOW = 256
@@ -23,7 +23,7 @@ WINDOW = 256
 def main(arguments: list[str]) -> None:
     """Read the files with the numbers from FIRST up to END, each as a file and over http."""
     folder, address, seed = Path(arguments[0]), arguments[1], arguments[2]
-    _load_package()
+    load_package()
     import soak_broken_files as files  # noqa: PLC0415
     from fairweather.core.bridge.errors import ReadError  # noqa: PLC0415
     from fairweather.core.science.imagery.files.raster_files import RasterFiles  # noqa: PLC0415
@@ -63,13 +63,6 @@ def main(arguments: list[str]) -> None:
             one.unlink()
     faulthandler.cancel_dump_traceback_later()
     _say(stage="all done", peak=_peak_megabytes())
-
-
-def _load_package() -> None:
-    spec = importlib.util.spec_from_file_location("soak_launch", ROOT / "core" / "launch.py")
-    launch = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(launch)
-    launch.load_package()
 
 
 def _limit_memory() -> None:

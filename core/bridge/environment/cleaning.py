@@ -36,7 +36,7 @@ def clean() -> int:
         return freed
     try:
         lock = try_environments_lock(environments_folder())
-    except EnvironmentNotReadyError:
+    except (OSError, EnvironmentNotReadyError):
         return freed
     if lock is not None:
         # One that was half-made until now may be whole.

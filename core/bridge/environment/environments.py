@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import subprocess  # nosec B404: a check starts the interpreter once
@@ -114,8 +115,8 @@ def create_environment(
     base = find_base_interpreter()
     progress(0.0, _announcement(lock.size))
     home = environments_folder()
-    _check_disk_space(home, lock.size)
     try:
+        _check_disk_space(home, lock.size)
         make_home_folder(home)
         with one_at_a_time(
             home,
@@ -143,10 +144,12 @@ def create_environment(
 def old_environments() -> List[Path]:
     """The folders of environments of other versions, and of those that were not made to the end."""
     home = environments_folder()
-    if not home.is_dir():
+    try:
+        folders = _managed_folders(home)
+    except OSError:
         return []
     whole = _whole_environment(read_lock())
-    return [folder for folder in _managed_folders(home) if not whole or folder != whole[0]]
+    return [folder for folder in folders if not whole or folder != whole[0]]
 
 
 def remove_environment() -> int:
@@ -159,17 +162,17 @@ def remove_environment() -> int:
     if not home.is_dir():
         return 0
     freed = 0
-    with one_at_a_time(home, lambda: None, lambda: False):
-        for folder in _managed_folders(home):
-            size = folder_size(folder)
-            try:
+    try:
+        with one_at_a_time(home, lambda: None, lambda: False):
+            for folder in _managed_folders(home):
+                size = folder_size(folder)
                 remove_folder(folder)
-            except OSError as error:
-                raise EnvironmentNotReadyError(
-                    f"The environment in {folder} cannot be removed ({error.strerror}); end the "
-                    f"runs that use it and try again."
-                ) from error
-            freed += size
+                freed += size
+    except OSError as error:
+        raise EnvironmentNotReadyError(
+            f"The environments in {home} cannot be removed ({error.strerror}: {error.filename}); "
+            "end the runs that use them, or have it done by the user to whom they belong."
+        ) from error
     return freed
 
 
@@ -200,10 +203,15 @@ def _whole_environment(lock: Lock) -> Optional[Tuple[Path, Marker]]:
     folders = environments_folder().glob(f"{lock.digest}-py*")
     for folder in sorted(folders, key=lambda path: (path.name != same_python, path.name)):
         marker = read_marker(folder)
-        usable = marker and marker.lock == lock.digest and Path(marker.base).exists()
-        if marker and usable and environment_python(folder).exists():
+        usable = marker and marker.lock == lock.digest and _is_there(Path(marker.base))
+        if marker and usable and _is_there(environment_python(folder)):
             return folder, marker
     return None
+
+
+def _is_there(path: Path) -> bool:
+    """Not, where nobody can look."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def _check_managed(folder: Path, marker: Marker) -> EnvironmentReport:
@@ -265,9 +273,9 @@ def remove_folder(folder: Path, quietly: bool = False) -> None:
     """
     if not folder.exists():
         return
-    remove_marker(folder)
     for attempt in range(REMOVE_TRIES):
         try:
+            remove_marker(folder)
             shutil.rmtree(folder)
             return
         except OSError:

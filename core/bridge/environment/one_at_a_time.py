@@ -25,6 +25,7 @@ def one_at_a_time(
     Raises:
         CancelledError: cancelled while waiting.
         EnvironmentNotReadyError: the disk knows no locks.
+        OSError: nobody may work there, or this user may not.
     """
     folder.mkdir(parents=True, exist_ok=True)
     told = False
@@ -49,11 +50,12 @@ def try_environments_lock(folder: Path) -> Optional[FileLock]:
 
     Raises:
         EnvironmentNotReadyError: the disk knows no locks.
+        OSError: the lock cannot be made, or is another user's alone.
     """
     try:
         return try_lock(folder / LOCK_NAME)
     except NoLocksError as error:
         raise EnvironmentNotReadyError(
             f"The disk of FAIRWEATHER_HOME cannot lock files ({error.strerror}); set "
-            f"FAIRWEATHER_HOME to a folder on a disk of this computer."
+            "FAIRWEATHER_HOME to a folder on a disk of this computer."
         ) from error

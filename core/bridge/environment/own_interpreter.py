@@ -40,18 +40,24 @@ def own_interpreter(chosen: str) -> Optional[Path]:
     name = variable or chosen.strip()
     if not name:
         return None
-    path = Path(name).expanduser()
+    # As it is where it begins with the name of a user who is not known.
+    path = Path(os.path.expanduser(name))  # noqa: PTH111
     places = [path / "bin" / "python", path / "python.exe", path / "Scripts" / "python.exe"]
     for place in [path, *places]:
-        if place.is_file() and os.access(place, os.X_OK):
+        if _is_program(place):
             return place.absolute()
     on_path = shutil.which(name)
     if on_path:
-        return Path(on_path)
+        return Path(on_path).absolute()
     source = "FAIRWEATHER_PYTHON" if variable else "The setting for your own Python"
     raise EnvironmentNotReadyError(
         f"{source} names {name}, which is no Python interpreter; correct it or empty it."
     )
+
+
+def _is_program(path: Path) -> bool:
+    """Whether there is one; not where nobody can look, or no disk takes the name."""
+    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113
 
 
 def check_own_interpreter(python: Path) -> EnvironmentReport:

@@ -82,10 +82,11 @@ class StacApi:
         return bool(self._language)
 
     def pages(self, question: Question, items_per_page: int = ITEMS_PER_PAGE) -> Iterator[Page]:
-        """The answer to ``question``, page by page, as far as pages bring new items.
+        """The answer to ``question``, page by page.
 
         Raises:
             QuestionRejectedError: the API rejects it as malformed.
+            UnfinishedError: there may be more pages.
             CatalogError: the API does not answer, answers with another error, or with no STAC.
         """
         try:
@@ -109,7 +110,7 @@ class StacApi:
         Raises:
             CatalogError: the API does not answer.
         """
-        address = f"{self._collections_location}/{quote(name, safe='')}"
+        address = f"{self._collections_location.rstrip('/')}/{quote(name, safe='')}"
         try:
             content = parse_json(self._client.ask(WebRequest(address)).content)
         except (WebError, ValueError) as error:
@@ -189,7 +190,7 @@ class StacApi:
         for href in self._landing_page.hrefs(relation):
             location = resolve_link(href, self.location)
             if location:
-                return location.rstrip("/")
+                return location
         return f"{self.location.rstrip('/')}/{name}"
 
     def _comparisons(self, comparisons: tuple[Comparison, ...]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ...bridge.scene_filter import Comparison
 from .api import Question, QuestionRejectedError, StacApi
 from .checks import Conditions
 from .documents import Document
+from .paging import UnfinishedError
 from .source import RawItem, SearchedSource, title_of
 
 if TYPE_CHECKING:
@@ -89,12 +90,15 @@ class ApiSource(SearchedSource):
             yield from self._some(replace(question, start=None, end=None))
 
     def _ask(self, question: Question) -> Iterator[list[RawItem]]:
-        for page in self._api.pages(question):
-            if self._matched is None:
-                self._matched = page.matched
-            self._answered += len(page.items)
-            self.share_done = self._answered / max(self._matched or 0, self._answered, 1)
-            yield [(item, self.location) for item in page.items]
+        try:
+            for page in self._api.pages(question):
+                if self._matched is None:
+                    self._matched = page.matched
+                self._answered += len(page.items)
+                self.share_done = self._answered / max(self._matched or 0, self._answered, 1)
+                yield [(item, self.location) for item in page.items]
+        except UnfinishedError as error:
+            self.unfinished = str(error)
 
     def _some(self, question: Question) -> Iterator[RawItem]:
         with suppress(CatalogError):

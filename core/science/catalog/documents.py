@@ -153,23 +153,22 @@ def _file_for(location: str) -> IO[bytes]:
         # Small enough, it never is on the disk; larger, it has no name there.
         return SpooledTemporaryFile(BYTES_IN_MEMORY, dir=str(jobs_folder()))
     path = Path(location)
-    if path.is_dir():
-        raise CatalogError(f"The catalogue {path} is a folder; give the JSON file in it.")
     try:
+        if path.is_dir():
+            raise CatalogError(f"The catalogue {path} is a folder; give the JSON file in it.")
         # To open a pipe is to wait for whoever writes into it.
         if path.exists() and not path.is_file():
             raise CatalogError(f"The catalogue {path} is a device or a pipe; give a file.")
         return path.open("rb")
     except FileNotFoundError as error:
         raise CatalogError(f"The catalogue {path} does not exist; check the path.") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unreadable(location, error) from error
 
 
-def _unreadable(location: str, error: OSError) -> CatalogError:
-    return CatalogError(
-        f"The catalogue {location} cannot be read ({error.strerror}); check the file."
-    )
+def _unreadable(location: str, error: OSError | ValueError) -> CatalogError:
+    reason = getattr(error, "strerror", None) or error
+    return CatalogError(f"The catalogue {location} cannot be read ({reason}); check the file.")
 
 
 def failure(location: str, error: WebError, answer: str) -> FairweatherError:

@@ -64,6 +64,8 @@ def find_scenes(
             gathering.take(candidate)
         if source.stops_at_limit and len(gathering.scenes) > search.limit:
             break
+    if source.unfinished:
+        reporter.warning(source.unfinished)
     gathering.check_any_complete()
     if not gathering.scenes:
         raise _nothing_found(source, conditions, checker, gathering)

@@ -48,6 +48,7 @@ class FoundScenes:
 
     ``items`` are made whenever they are asked for: to go through them twice costs twice.
     ``catalog_href`` is where they come from: an API's or a catalogue's address, or a file's path.
+    ``documents`` are the files that the search has read, or was to read, on this computer.
     ``collection_begins`` and ``collection_ends`` are what the collection's document says of its
     time, None where it was not read or says nothing.
     """
@@ -56,5 +57,6 @@ class FoundScenes:
     dropped: tuple[DroppedScenes, ...]
     catalog_title: str
     catalog_href: str
+    documents: Sequence[str] = ()
     collection_begins: date | None = None
     collection_ends: date | None = None

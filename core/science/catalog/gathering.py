@@ -9,6 +9,7 @@ import pystac
 
 from ...bridge.errors import CatalogError
 from ..scene_tile import scene_tile
+from ..web.addresses import is_remote
 from ..words import count_of
 from .candidates import Candidate, read_candidate
 from .found import DroppedScenes, FoundScene, FoundScenes
@@ -113,7 +114,9 @@ class Gathering:
             dropped = [*dropped, DroppedScenes(reason, len(older), ids)]
         self._tell(dropped, reporter)
         items = StoredItems(self._store, [scene.place for scene in kept])
-        return FoundScenes(items, tuple(dropped), self._source.title, self._source.location)
+        source = self._source
+        documents = tuple(place for place in source.documents() if not is_remote(place))
+        return FoundScenes(items, tuple(dropped), source.title, source.location, documents)
 
     def check_any_complete(self) -> None:
         """Check that, of what was to be taken, not everything had to be left out.

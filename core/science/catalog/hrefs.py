@@ -25,7 +25,8 @@ def read_location(text: str) -> str:
     """The location that a user's CATALOG or SCENES means: a URL, a ``file://`` URL or a path.
 
     Raises:
-        InvalidRequestError: it has another scheme, or a password in it.
+        InvalidRequestError: it has another scheme, or a password in it, or is a path that leads
+            nowhere: into the folder of an unknown user, or from one that is gone.
     """
     text = text.strip()
     scheme = scheme_of(text)
@@ -43,7 +44,18 @@ def read_location(text: str) -> str:
             f"The catalogue {text[:200]!r} cannot be opened; "
             "give an http or https address, or the path of a file."
         )
-    return str(Path(text).expanduser().absolute())
+    try:
+        return str(Path(text).expanduser().absolute())
+    except RuntimeError as error:
+        raise InvalidRequestError(
+            f"The path {text[:200]} names the folder of a user who is not known here; give it "
+            "without a ~."
+        ) from error
+    except OSError as error:
+        raise InvalidRequestError(
+            f"The path {text[:200]} begins in the folder that this run began in, and that is gone; "
+            "give the whole path."
+        ) from error
 
 
 def resolve_link(href: str, base: str) -> str | None:
@@ -80,16 +92,25 @@ def _absolute(href: str, base: str) -> str | None:
     """
     scheme = scheme_of(href)
     if scheme in READABLE_SCHEMES:
-        urlsplit(href)
-        return href
+        return href if _has_host(href) else None
     if is_remote(base):
         is_local = bool(scheme) or "\\" in href or DRIVE.match(href) is not None
         joined = urljoin(base, href)
         # Blanks and control characters before a scheme hide it until here.
-        return joined if not is_local and scheme_of(joined) in READABLE_SCHEMES else None
+        is_readable = scheme_of(joined) in READABLE_SCHEMES and _has_host(joined)
+        return joined if is_readable and not is_local else None
     if scheme == "file":
         return _path_of_file_url(href)
     return None if scheme else _local_path(href, base)
+
+
+def _has_host(address: str) -> bool:
+    """Whether it goes on after its scheme as a server's does: by others, ``http:/x`` is a path.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    return address.partition(":")[2].startswith("//") and bool(urlsplit(address).hostname)
 
 
 def resolve_hrefs(item: dict[str, Any], document: str) -> tuple[dict[str, Any], int]:
@@ -138,8 +159,13 @@ def _path_of_file_url(url: str) -> str:
 
 
 def _local_path(href: str, base: str) -> str:
-    path = Path(os.path.normpath(Path(base).parent / href))
-    if not path.exists() and "%" in href:
-        decoded = Path(os.path.normpath(Path(base).parent / unquote(href)))
-        path = decoded if decoded.exists() else path
-    return str(path)
+    path = os.path.normpath(Path(base).parent / href)
+    if "%" in href and not _is_there(path):
+        decoded = os.path.normpath(Path(base).parent / unquote(href))
+        path = decoded if _is_there(decoded) else path
+    return path
+
+
+def _is_there(path: str) -> bool:
+    """Not, where nobody can look, or no disk takes the name."""
+    return os.path.exists(path)  # noqa: PTH110

@@ -71,7 +71,7 @@ def run_search(
             files.enter_context(feature_file(Path(path), scratch)) if path else None
             for path in (request.items, request.footprints)
         )
-        for item in checked_items(scenes.items, request):
+        for item in checked_items(scenes, request):
             _remove_keys(item)
             content = _item_content(item)
             footprint = _footprint(item, content, profile, area.centre_longitude)

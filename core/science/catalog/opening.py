@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,9 @@ def open_source(
     Raises:
         CatalogError: it cannot be read, or is none.
     """
-    if not is_remote(location) and Path(location).is_dir():
+    # Not so where nobody can look: then the document is told not to be readable.
+    if not is_remote(location) and os.path.isdir(location):  # noqa: PTH112
+        _check_folder(location)
         return LocalScenes(Path(location), profile)
     reader = DocumentReader(access)
     found = _open_file(location, reader)
@@ -47,6 +50,21 @@ def open_source(
             "give the address of the API as CATALOG."
         )
     return StaticSource(root, reader)
+
+
+def _check_folder(location: str) -> None:
+    """Check that the folder can be looked into.
+
+    Raises:
+        CatalogError: it cannot.
+    """
+    try:
+        os.scandir(location).close()
+    except OSError as error:
+        raise CatalogError(
+            f"The folder {location} cannot be looked into ({error.strerror}); choose another as "
+            "CATALOG, or have its owner let you in."
+        ) from error
 
 
 def open_items_file(location: str, access: Access | None = None) -> StaticSource | GeoParquetSource:

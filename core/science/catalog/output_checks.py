@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...bridge.errors import InvalidRequestError
 from ...bridge.file_identity import file_identity, identity_of_existing
-from ...bridge.request import Request, SampleCatalogRequest, output_files
+from ...bridge.request import Request, SampleCatalogRequest, replaced_files
 from ..web.addresses import scheme_of
+from ..whole_file import check_no_device
 from .hrefs import read_location
 
 if TYPE_CHECKING:
     import pystac
+
+    from .found import FoundScenes
 
 
 def check_outputs(request: Request, request_file: Path) -> None:
@@ -22,10 +25,12 @@ def check_outputs(request: Request, request_file: Path) -> None:
 
     Raises:
         InvalidRequestError: two are one file, or one is CATALOG, SCENES, PROFILE or the request.
+        OutputError: one is a device, a pipe or a socket.
     """
     inputs = {file_identity(path): name for name, path in _inputs(request, request_file)}
     seen = set()
-    for output in output_files(request):
+    for output in replaced_files(request):
+        check_no_device(output)
         identity = file_identity(output)
         if identity in seen:
             raise InvalidRequestError(
@@ -36,16 +41,20 @@ def check_outputs(request: Request, request_file: Path) -> None:
         seen.add(identity)
 
 
-def checked_items(items: Iterable[pystac.Item], request: Request) -> Iterator[pystac.Item]:
-    """The items, each after a look whether one of its files is an output of ``request``.
+def checked_items(found: FoundScenes, request: Request) -> Iterator[pystac.Item]:
+    """The items found, each after a look whether one of its files is an output of ``request``.
 
     Raises:
-        InvalidRequestError: one is.
+        InvalidRequestError: one is, or a document that the search has read.
     """
     # A file that is not there yet is nobody's: nearly always, no item need be looked at.
-    found = ((identity_of_existing(output), output) for output in output_files(request))
-    outputs = {identity: output for identity, output in found if identity is not None}
-    for item in items:
+    there = ((identity_of_existing(output), output) for output in replaced_files(request))
+    outputs = {identity: output for identity, output in there if identity is not None}
+    for document in found.documents if outputs else ():
+        identity = identity_of_existing(Path(document))
+        if identity in outputs:
+            raise _would_be_lost(outputs[identity], "a document of the catalogue")
+    for item in found.items:
         for path in _local_files(item) if outputs else ():
             identity = identity_of_existing(path)
             if identity in outputs:

@@ -13,22 +13,27 @@ from ..web.client import WebAnswer, WebClient, WebRequest
 from ..web.json_text import parse_json
 from .hrefs import resolve_link
 
-# Some servers filter a page after they have cut it, so a page may be empty before the last.
-MOST_BARREN_PAGES = 20
+# Some servers filter a page after they have cut it, so that many may be empty before the last.
+MOST_BARREN_PAGES = 1000
 # A page of one new scene after the other would keep a search busy for days.
 MOST_PAGES = 20_000
 MOST_QUESTION_BYTES = 2**20
 
 
+class UnfinishedError(CatalogError):
+    """What was read is good, and there may be more that the catalogue does not lead to."""
+
+
 def read_pages(client: WebClient, first: WebRequest, key: str) -> Iterator[dict[str, Any]]:
     """The answer to ``first`` and what its ``next`` links lead to, page by page.
 
-    ``key`` names the list that a page holds, ``features`` or ``collections``. It ends where no
-    request leads on that was not sent before, or where page after page brings nothing new.
+    ``key`` names the list that a page holds, ``features`` or ``collections``.
 
     Raises:
         WebError: a request fails.
         ValueError: an answer is no page.
+        UnfinishedError: the last page leads on, but to one that was read before or must not be
+            read, or page after page has brought nothing new.
         CatalogError: there are more pages than any search needs.
     """
     request: WebRequest | None = first
@@ -36,13 +41,18 @@ def read_pages(client: WebClient, first: WebRequest, key: str) -> Iterator[dict[
     sent: set[bytes] = set()
     seen: set[int] = set()
     barren = 0
-    while request is not None and barren < MOST_BARREN_PAGES:
+    while request is not None:
+        identity = _identity(request)
+        if identity in sent:
+            raise _unfinished(first, "leads from its last page back to one that was read before")
+        if barren == MOST_BARREN_PAGES:
+            raise _unfinished(first, f"leads on after {barren:,} pages that brought nothing new")
         if len(sent) == MOST_PAGES:
             raise CatalogError(
                 f"The catalogue {without_query(first.address)} answers in more than {MOST_PAGES:,} "
                 "pages; narrow the dates or the area, or use another CATALOG."
             )
-        sent.add(_identity(request))
+        sent.add(identity)
         answer = client.ask(request)
         page = _read_page(answer, key)
         ids = {hash(str(entry.get("id"))) for entry in page[key] if isinstance(entry, dict)}
@@ -50,8 +60,15 @@ def read_pages(client: WebClient, first: WebRequest, key: str) -> Iterator[dict[
         seen |= ids
         yield page
         request = _next_request(page, request, answer.address)
-        if request is not None and _identity(request) in sent:
-            return
+        if request is None and _leads_on(page):
+            raise _unfinished(first, "leads from its last page to one that must not be read")
+
+
+def _unfinished(first: WebRequest, reason: str) -> UnfinishedError:
+    return UnfinishedError(
+        f"The catalogue {without_query(first.address)} {reason}, so that scenes may be missing; "
+        "narrow the dates or the area, or use another CATALOG."
+    )
 
 
 def _read_page(answer: WebAnswer, key: str) -> dict[str, Any]:
@@ -63,10 +80,7 @@ def _read_page(answer: WebAnswer, key: str) -> dict[str, Any]:
 
 def _next_request(page: dict[str, Any], current: WebRequest, address: str) -> WebRequest | None:
     """What the page's ``next`` link asks for; a POST without a body of its own repeats the last."""
-    links = page.get("links")
-    for link in links if isinstance(links, list) else ():
-        if not isinstance(link, dict) or link.get("rel") != "next":
-            continue
+    for link in _next_links(page):
         location = resolve_link(str(link.get("href") or ""), address)
         if location is None:
             continue
@@ -80,6 +94,16 @@ def _next_request(page: dict[str, Any], current: WebRequest, address: str) -> We
         merged = {**(before or {}), **body} if link.get("merge") else body
         return WebRequest(location, "POST", merged)
     return None
+
+
+def _leads_on(page: dict[str, Any]) -> bool:
+    return any(link.get("href") for link in _next_links(page))
+
+
+def _next_links(page: dict[str, Any]) -> list[dict[str, Any]]:
+    links = page.get("links")
+    found = links if isinstance(links, list) else []
+    return [link for link in found if isinstance(link, dict) and link.get("rel") == "next"]
 
 
 def _identity(request: WebRequest) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from ..web.addresses import without_query
@@ -20,7 +20,8 @@ RawItem = tuple[Any, str]
 class SearchedSource(ABC):
     """A catalogue that is searched once.
 
-    ``share_done`` (0 to 1) tells how far ``batches`` is; ``unreadable`` why parts are missing.
+    ``share_done`` (0 to 1) tells how far ``batches`` is; ``unreadable`` why parts are missing;
+    ``unfinished``, in a sentence, why there may be more after the last batch.
     """
 
     stops_at_limit = False
@@ -30,6 +31,7 @@ class SearchedSource(ABC):
         self.title = title
         self.share_done = 0.0
         self.unreadable: list[str] = []
+        self.unfinished = ""
 
     @abstractmethod
     def batches(self, conditions: Conditions) -> Iterator[list[RawItem]]:
@@ -48,6 +50,10 @@ class SearchedSource(ABC):
     @abstractmethod
     def collection_names(self) -> list[str]:
         """The ids of its collections, as far as they are known."""
+
+    def documents(self) -> Collection[str]:
+        """The locations of the documents that were read so far, or were to be."""
+        return (self.location,)
 
     def dropped_unseen(self, conditions: Conditions) -> list[tuple[str, int]]:  # noqa: ARG002
         """Why the catalogue itself left scenes out, and how many."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
@@ -87,6 +87,10 @@ class StaticSource(SearchedSource):
     def collection_names(self) -> list[str]:
         """The ids of the collections that were met."""
         return sorted(self._collection_names)
+
+    def documents(self) -> Collection[str]:
+        """The locations of the first document and of all that were met."""
+        return self._known
 
     def _is_readable(self, document: Document | CatalogError) -> TypeGuard[Document]:
         if isinstance(document, Document):

@@ -42,7 +42,9 @@ def item_grid(item: pystac.Item, asset: pystac.Asset, footprint: BaseGeometry) -
         if height < 1 or width < 1 or not 0 < abs(affine.determinant) < math.inf:
             return None
         grid = GeoBox((height, width), affine, plain_crs(crs))
-        return grid if _covers(grid, footprint) else None
+        # Heights alone, and places around the Earth's centre, lie on no map.
+        is_map = grid.crs is not None and (grid.crs.projected or grid.crs.geographic)
+        return grid if is_map and _covers(grid, footprint) else None
     except (CRSError, ProjError, TypeError, ValueError, KeyError, OverflowError):
         return None
 

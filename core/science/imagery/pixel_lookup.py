@@ -120,7 +120,7 @@ def source_pixels_per_pixel(block: GeoBox, source: GeoBox) -> float:
     """How many pixels of ``source`` a pixel of ``block`` is wide or high, whichever is less.
 
     Where the CRSs differ it is measured in the centre of ``source``, so that all blocks of one
-    raster get the same answer; NaN where the block's CRS is not defined there.
+    raster get the same answer; NaN where the block's CRS is not defined there, or has a pole.
     """
     if block.crs == source.crs:
         to_pixel = ~source.transform * block.transform
@@ -134,6 +134,8 @@ def source_pixels_per_pixel(block: GeoBox, source: GeoBox) -> float:
     if not np.isfinite([x, y]).all():
         return float("nan")
     steps = np.array([[x[1] - x[0], x[2] - x[0]], [y[1] - y[0], y[2] - y[0]]])
+    if np.linalg.det(steps) == 0:
+        return float("nan")
     affine = block.transform
     pixel = np.array([[affine.a, affine.b], [affine.d, affine.e]])
     return float(np.hypot(*np.linalg.solve(steps, pixel)).min())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from .files.raster_file import RasterFile, Window, read_error
+from .files.raster_file import Pixels, Window, read_error
 from .files.raster_files import RasterFiles
 from .pixel_lookup import EDGE_TOLERANCE, PixelLookup, look_up_pixels, source_pixels_per_pixel
 from .scene import SourceBand
@@ -51,7 +51,8 @@ class BlockReader:
 
         Returns:
             (height, width) values, not to be written to, and (height, width) bool that is False
-            outside the file and at nodata; None where the file has no pixel in the block.
+            outside the file, at nodata and where the file hides its pixels; None where the file has
+            no pixel in the block.
 
         Raises:
             ReadError: the file cannot be opened or read.
@@ -67,6 +68,9 @@ class BlockReader:
         # A mask's pixel without a class may count as clear: there the item alone is believed.
         if not source.is_mask and file.nodata != source.nodata:
             valid &= is_data(values, file.nodata)
+        if not source.is_mask and file.mask is not None:
+            shown = _read_pixels(file.mask, view.level, view.lookup, view.whole)
+            valid &= shown != 0
         return values, valid if view.lookup.is_all_inside else view.lookup.inside & valid
 
     def _view(self, levels: tuple[GeoBox, ...]) -> _View:
@@ -105,7 +109,7 @@ def _whole_pixels(positions: np.ndarray, length: int) -> slice:
 
 
 def _read_pixels(
-    file: RasterFile, level: int, lookup: PixelLookup, whole: Window
+    pixels: Pixels, level: int, lookup: PixelLookup, whole: Window
 ) -> np.ndarray | None:
     """(height, width) values, anything outside of the file; None where all is outside."""
     window = lookup.window
@@ -114,10 +118,10 @@ def _read_pixels(
     rows, columns = window
     size = (rows.stop - rows.start) * (columns.stop - columns.start)
     if size <= MOST_PIXELS_AT_ONCE * lookup.inside.size or len(lookup.rows) == 1:
-        return lookup.take(file.read(level, window, whole), window)
+        return lookup.take(pixels.read(level, window, whole), window)
     values: np.ndarray | None = None
     for block_rows, half in lookup.halves():
-        found = _read_pixels(file, level, half, whole)
+        found = _read_pixels(pixels, level, half, whole)
         if found is not None:
             if values is None:
                 values = np.zeros(lookup.inside.shape, found.dtype)

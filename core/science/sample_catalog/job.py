@@ -10,10 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ...bridge.errors import FairweatherError, InvalidRequestError, OutputError
-from ...bridge.part_files import flush_folder, former_path, part_path, remove_parts
+from ...bridge.part_files import (
+    flush_folder,
+    former_path,
+    part_path,
+    real_place,
+    remove_parts,
+)
 from ...bridge.request import SampleCatalogRequest
 from ..reporter import Reporter, StageProgress
-from ..whole_file import write_error, write_flushed
+from ..whole_file import NAMING, write_error, write_flushed
 from .clouds import Clouds
 from .documents import (
     COLLECTION_ID,
@@ -23,19 +29,25 @@ from .documents import (
     curves_document,
     item_document,
 )
+from .own_files import (
+    AREA_FILE,
+    CATALOG_FILE,
+    FEWEST_DAYS,
+    MOST_DAYS,
+    TRUTH_FOLDER,
+    find_other_file,
+)
 from .rasters import write_scene, write_truth
 from .scenes import SEED, Pass, SceneMaker, choose_passes
 from .tiles import make_tiles
-
-FEWEST_DAYS, MOST_DAYS = 12, 146  # of two years
-CATALOG_FILE, AREA_FILE, TRUTH_FOLDER = "catalog.json", "area.geojson", "truth"
-OWN_ENTRIES = {CATALOG_FILE, AREA_FILE, TRUTH_FOLDER, COLLECTION_ID}
 
 
 def run_sample_catalog(
     request: SampleCatalogRequest, reporter: Reporter, scratch: Path
 ) -> dict[str, object]:
     """Write the catalogue into ``request.folder``, whole or not at all; a former one is replaced.
+
+    Of a folder that is a link, what it leads to is replaced.
 
     Returns:
         ``CATALOG``: the path of the ``catalog.json`` that was written.
@@ -50,7 +62,8 @@ def run_sample_catalog(
         )
     if not request.folder:
         raise InvalidRequestError("FOLDER is empty; give the folder to write the catalogue into.")
-    folder = Path(request.folder).absolute()
+    named = Path(request.folder).absolute()
+    folder = real_place(named)
     part = part_path(folder, scratch)
     try:
         _check_folder(folder)
@@ -68,7 +81,7 @@ def run_sample_catalog(
     finally:
         remove_parts(folder, scratch)
     reporter.message(f"Wrote a synthetic catalogue of {request.days} days; it shows no real place.")
-    return {"CATALOG": str(folder / CATALOG_FILE)}
+    return {"CATALOG": str(named / CATALOG_FILE)}
 
 
 def _check_folder(folder: Path) -> None:
@@ -79,10 +92,14 @@ def _check_folder(folder: Path) -> None:
         )
     if folder.is_file():
         raise InvalidRequestError(f"{folder} is a file; give a folder for the catalogue.")
-    entries = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    if entries and (entries - OWN_ENTRIES or not _is_sample_catalog(folder / CATALOG_FILE)):
+    entries = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    other = find_other_file(folder) if entries else None
+    if other is None and entries and not _is_sample_catalog(folder / CATALOG_FILE):
+        other = entries[0]
+    if other is not None:
         raise InvalidRequestError(
-            f"The folder {folder} holds other files; give an empty or a new folder."
+            f"The folder {folder} holds other files than a sample catalogue's ({other}); give an "
+            "empty or a new folder."
         )
 
 
@@ -140,10 +157,13 @@ def _write_item(maker: SceneMaker, satellite_pass: Pass, folder: Path) -> dict[s
 def _put_in_place(part: Path, folder: Path, scratch: Path) -> None:
     for inside in (part, *(path for path in part.rglob("*") if path.is_dir())):
         flush_folder(inside)
-    if folder.is_dir():
-        # Until the next line is done, ``remove_parts`` would bring it back.
-        folder.rename(former_path(folder, scratch))
-    part.rename(folder)
+    # Somebody may have put a file there meanwhile.
+    _check_folder(folder)
+    with NAMING:
+        if folder.is_dir():
+            # Until the next line is done, ``remove_parts`` would bring it back.
+            folder.rename(former_path(folder, scratch))
+        part.rename(folder)
     flush_folder(folder.parent)
 
 

@@ -15,11 +15,16 @@ from requests.utils import (
     prepend_scheme_if_needed,
     select_proxy,
 )
+from urllib3.exceptions import HTTPError, LocationParseError
 
 from .hosts import origin
 from .private_addresses import PrivateAddressError, PrivateAddresses, check_before_proxy
 from .private_connections import CheckedConnection, CheckedSecureConnection
 from .timed_answers import Pace, TimedConnection, TimedSecureConnection
+
+
+class ProxyAddressError(HTTPError):
+    """The address of the proxy that the user's system names is none, or of an unknown kind."""
 
 
 class Connections:
@@ -47,6 +52,8 @@ class Connections:
 
         Raises:
             PrivateAddressError: the request must not be sent.
+            LocationParseError: ``address`` is none of http(s).
+            ProxyAddressError: no proxy can be asked by the name that the system has for it.
         """
         try:
             return self._pool_of(address).request(method, address, **options)
@@ -61,6 +68,8 @@ class Connections:
 
     def _pool_of(self, address: str) -> urllib3.PoolManager:
         server = origin(address)
+        if server is None:
+            raise LocationParseError("an address that is none")
         with self._lock:
             if server not in self._proxies:
                 self._proxies[server] = select_proxy(address, get_environ_proxies(address))
@@ -73,9 +82,13 @@ class Connections:
         return self._by_proxy[proxy]
 
     def _pool_by_proxy(self, proxy: str) -> urllib3.ProxyManager:
-        headers = HTTPAdapter().proxy_headers(proxy)
-        address = prepend_scheme_if_needed(proxy, "http")
-        pools = urllib3.ProxyManager(address, proxy_headers=headers, **self._options)
+        try:
+            headers = HTTPAdapter().proxy_headers(proxy)
+            address = prepend_scheme_if_needed(proxy, "http")
+            pools = urllib3.ProxyManager(address, proxy_headers=headers, **self._options)
+        except ValueError:
+            # Its own text may have a password in it.
+            raise ProxyAddressError from None
         _use(pools, _TimedPool, _TimedSecurePool, pace=self._pace)
         return pools
 

@@ -8,18 +8,27 @@ from .private_addresses import PrivateAddressError
 REASONS = {
     "certificate verify failed": "its certificate is not trusted",
     "SSLError": "no secure connection to it can be made",
+    "ProxyAddressError": (
+        "the proxy's address, in HTTP_PROXY or the system's settings, cannot be used"
+    ),
     "ProxyError": "the proxy refuses",
     "NameResolutionError": "its host name is not known",
     "Connection refused": "it refuses the connection",
     "actively refused": "it refuses the connection",
     "Timeout": "it took too long",
     "timed out": "it took too long",
+    "BadStatusLine": "it does not answer as web servers do",
     "too many redirects": "it redirects again and again",
     "redirects again": "it redirects again and again",
     "no web address": "it redirects to what is no web address",
+    "LocationParseError": "its address is none that can be asked",
+    "LocationValueError": "its address is none that can be asked",
     "too many": "it answers errors again and again",
     "web page": "it sends a web page instead of the file",
+    "something else": "it sends something else instead of the file",
+    "a part instead": "it sends only a part of the file",
     "another range": "it sends other bytes than it is asked for",
+    "too little": "it sends too little at a time",
 }
 
 

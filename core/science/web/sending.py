@@ -77,9 +77,17 @@ def send(
 
 def _redirected(address: str, location: str) -> str:
     try:
-        following = urljoin(address, location)
+        following = urljoin(address, _as_sent(location))
     except ValueError:
         following = ""
     if origin(following) is None:
         raise ResponseError("redirects to no web address")
     return following
+
+
+def _as_sent(header: str) -> str:
+    """The text of a header that may be UTF-8, where Python takes all for Latin-1."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header

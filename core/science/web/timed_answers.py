@@ -1,8 +1,11 @@
 """Answers that come in time, from the first byte of their headers to the last, or are given up.
 
 A server may send a byte now and then and never end: in its status line, its headers, after any
-number of ``100 Continue``, between the chunks of its content or after them. So the time is taken
+number of interim answers, between the chunks of its content or after them. So the time is taken
 where bytes come from the network, whatever part of the answer they are.
+
+A connection serves the next request only where it is certain that the answer has ended: what is
+left of one would be taken for the next one's.
 """
 
 from __future__ import annotations
@@ -10,12 +13,20 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Any, cast
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssltransport import SSLTransport
+
+WITHOUT_CONTENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+# One of them says where an answer ends; a second one may say otherwise.
+HEADERS_OF_LENGTH = ("Content-Length", "Transfer-Encoding")
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,11 @@ class _TimedBytes(io.RawIOBase):
         self._pace = pace
         self._silence = self._limit = sock.gettimeout()
         self._end = time.monotonic() + pace.seconds_of_grace
+        self._is_over = False
+
+    def stop(self) -> None:
+        """Take nothing more from the socket."""
+        self._is_over = True
 
     def content_came(self, size: int) -> None:
         """So many bytes of the content have come, which buys time for others."""
@@ -52,7 +68,9 @@ class _TimedBytes(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any, /) -> int:
+    def readinto(self, buffer: Any, /) -> int | None:
+        if self._is_over:
+            return None
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
@@ -67,18 +85,63 @@ class _TimedBytes(io.RawIOBase):
         super().close()
 
 
+class _AnswerBytes(io.BufferedReader):
+    """The bytes of one answer; ``on_unread`` is called if more have come when it ends."""
+
+    def __init__(self, timed: _TimedBytes, on_unread: Callable[[], None]) -> None:
+        super().__init__(timed)
+        self._timed = timed
+        self._on_unread = on_unread
+
+    def close(self) -> None:
+        if not self.closed:
+            self._timed.stop()
+            if self.peek(1):
+                self._on_unread()
+        super().close()
+
+
 class _TimedResponse(http.client.HTTPResponse):
     """An answer whose content is to be read with ``read1``; else it gets the grace alone."""
 
-    def __init__(self, pace: Pace, sock: socket.socket, *more: Any, **options: Any) -> None:
+    def __init__(
+        self,
+        pace: Pace,
+        on_unread: Callable[[], None],
+        sock: socket.socket,
+        *more: Any,
+        **options: Any,
+    ) -> None:
         super().__init__(sock, *more, **options)
         self._bytes = _TimedBytes(sock, self.fp.detach(), pace)
-        self.fp = io.BufferedReader(self._bytes)
+        self.fp = _AnswerBytes(self._bytes, on_unread)
+
+    def begin(self) -> None:
+        """Read as far as the headers of the final answer (RFC 9110, 15.2).
+
+        Raises:
+            BadStatusLine: there is none, as the server wants to go on in another protocol.
+        """
+        super().begin()
+        while self.status < HTTPStatus.OK:
+            if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                raise http.client.BadStatusLine(str(self.status))
+            # As if none had come yet.
+            self.headers = self.msg = cast("http.client.HTTPMessage", None)
+            super().begin()
+        self.will_close = self.will_close or not self._has_certain_end
 
     def read1(self, n: int = -1) -> bytes:
         content = super().read1(n)
         self._bytes.content_came(len(content))
         return content
+
+    @property
+    def _has_certain_end(self) -> bool:
+        """Whether everybody reads from the headers that the answer ends at the same place."""
+        lengths = [value for name in HEADERS_OF_LENGTH for value in self.headers.get_all(name, ())]
+        is_readable = not self.headers.defects and not self.headers.get_payload()
+        return len(lengths) == 1 and is_readable and self.status not in WITHOUT_CONTENT
 
 
 class TimedConnection(HTTPConnection):
@@ -86,9 +149,34 @@ class TimedConnection(HTTPConnection):
 
     def __init__(self, *place: Any, pace: Pace, **options: Any) -> None:
         super().__init__(*place, **options)
+        self._has_unread = threading.Event()
         # It is only called.
-        self.response_class = cast("type[_TimedResponse]", partial(_TimedResponse, pace))
+        response = partial(_TimedResponse, pace, self._has_unread.set)
+        self.response_class = cast("type[_TimedResponse]", response)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can serve another request."""
+        return super().is_connected and not self._has_unread.is_set()
+
+    def close(self) -> None:
+        """Close the connection, which is made anew for the next request."""
+        super().close()
+        self._has_unread.clear()
 
 
 class TimedSecureConnection(TimedConnection, HTTPSConnection):
     """The same by TLS."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can serve another request."""
+        # What TLS has taken from the network is not seen there.
+        return super().is_connected and not _has_unpacked(self.sock)
+
+
+def _has_unpacked(sock: Any) -> bool:
+    """Whether TLS holds bytes that nobody has read."""
+    if isinstance(sock, SSLTransport):  # by a proxy that is itself reached by TLS
+        return bool(sock.incoming.pending or sock.sslobj.pending())
+    return bool(sock.pending())

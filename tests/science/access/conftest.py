@@ -1,7 +1,6 @@
 """Guarded servers, and readers that have the keys for them or have not."""
 
 import contextlib
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -12,26 +11,9 @@ import rasterio
 from fairweather.core.bridge.worker_process import run_job
 from fairweather.core.science.imagery.files import patience
 from fairweather.core.science.imagery.files.byte_ranges import RangeReader
-
-
-def _load(path):
-    spec = importlib.util.spec_from_file_location(f"fairweather_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-HERE = Path(__file__).resolve().parent
-_guarded_server = _load(HERE.parents[1] / "guarded_server.py")
-_private_places = _load(HERE.parents[1] / "private_places.py")
-_watched_runs = _load(HERE / "watched_runs.py")
-
-
-@pytest.fixture(scope="session")
-def guarded():
-    """The module with the servers."""
-    return _guarded_server
+from guarded_server import GuardedServer, Reply, running
+from private_places import NameServer
+from watched_runs import CLUSTER, Scenes, Watched
 
 
 @pytest.fixture
@@ -48,8 +30,8 @@ def serve(tmp_path):
     with contextlib.ExitStack() as stack:
 
         def start(guard=lambda _: None, folder=None, **options):
-            server = _guarded_server.GuardedServer(folder or tmp_path, guard, **options)
-            return stack.enter_context(_guarded_server.running(server))
+            server = GuardedServer(folder or tmp_path, guard, **options)
+            return stack.enter_context(running(server))
 
         yield start
 
@@ -57,14 +39,24 @@ def serve(tmp_path):
 @pytest.fixture
 def names(monkeypatch):
     """A name server of the test's own."""
-    return _private_places.NameServer(monkeypatch)
+    return NameServer(monkeypatch)
 
 
 @pytest.fixture
-def canary(serve, guarded):
-    """A server on loopback that answers as a catalogue would."""
+def canary(serve):
+    """A server on loopback that answers as a catalogue would, and the same by ranges."""
     server = serve()
-    server.answer = lambda _: guarded.Reply.of_json({"features": [], "links": []})
+    page = Reply.of_json({"features": [], "links": []})
+
+    def answer(seen):
+        if "range" not in seen.headers:
+            return page
+        start, last = (int(n) for n in seen.headers["range"].removeprefix("bytes=").split("-"))
+        part = page.body[start : last + 1]
+        place = f"bytes {start}-{start + len(part) - 1}/{len(page.body)}"
+        return Reply(206, part, {"Content-Range": place})
+
+    server.answer = answer
     return server
 
 
@@ -94,13 +86,13 @@ def reader(tmp_path, monkeypatch):
 def scenes(tmp_path):
     folder = tmp_path / "scenes"
     folder.mkdir()
-    return _watched_runs.Scenes(folder)
+    return Scenes(folder)
 
 
 @pytest.fixture
 def watched(tmp_path):
     (tmp_path / "out").mkdir()
-    return _watched_runs.Watched(tmp_path / "out")
+    return Watched(tmp_path / "out")
 
 
 @pytest.fixture
@@ -120,7 +112,7 @@ def expected(scenes, tmp_path):
 def cluster(tmp_path):
     """The address of a Dask cluster in a process of its own."""
     with subprocess.Popen(
-        [sys.executable, "-c", _watched_runs.CLUSTER],
+        [sys.executable, "-c", CLUSTER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

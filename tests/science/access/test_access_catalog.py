@@ -9,6 +9,7 @@ from fairweather.core.science.access.access import Access, AccessRules
 from fairweather.core.science.access.keyed_requests import catalog_client
 from fairweather.core.science.catalog.documents import DocumentReader
 from fairweather.core.science.web.client import WebClient, WebRequest
+from guarded_server import BearerGuard, Reply, Tokens, basic_guard, header_guard
 
 CATALOG = {"type": "Catalog", "id": "c", "stac_version": "1.0.0", "description": "", "links": []}
 
@@ -27,28 +28,28 @@ def reader_for(server, credentials):
 @pytest.mark.parametrize(
     "credentials", [Login("ana", "pass:wörd"), Headers({"X-API-Key": "planted"})]
 )
-def test_the_keys_open_it(guarded, server, credentials):
+def test_the_keys_open_it(server, credentials):
     server.guard = (
-        guarded.basic_guard("ana", "pass:wörd")
+        basic_guard("ana", "pass:wörd")
         if isinstance(credentials, Login)
-        else guarded.header_guard("x-api-key", "planted")
+        else header_guard("x-api-key", "planted")
     )
     found = reader_for(server, credentials).read(f"{server.address}/stac/catalog.json")
     assert found.content["id"] == "c"
 
 
 @pytest.mark.parametrize("credentials", [None, Login("ana", "wrong planted")])
-def test_who_is_refused_is_told_what_to_do(guarded, server, credentials):
-    server.guard = guarded.basic_guard("ana", "right")
+def test_who_is_refused_is_told_what_to_do(server, credentials):
+    server.guard = basic_guard("ana", "right")
     with pytest.raises(AccessError, match=r"refuses access \(error 401\); choose") as caught:
         reader_for(server, credentials).read(f"{server.address}/stac/catalog.json")
     assert "planted" not in str(caught.value)
 
 
 @pytest.mark.parametrize("uses", [1, 2])
-def test_a_token_is_renewed_in_mid_search(guarded, server, uses):
+def test_a_token_is_renewed_in_mid_search(server, uses):
     form = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "planted"}
-    guard = guarded.BearerGuard(form=form, tokens=guarded.Tokens(uses=uses))
+    guard = BearerGuard(form=form, tokens=Tokens(uses=uses))
     server.guard, server.answer = guard, guard.answer
     reader = reader_for(server, TokenGrant(f"{server.address}/token", "me", "planted"))
     for _ in range(6):
@@ -58,10 +59,10 @@ def test_a_token_is_renewed_in_mid_search(guarded, server, uses):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_keys_stay_with_their_host(guarded, server, serve, method, status):
+def test_keys_stay_with_their_host(server, serve, method, status):
     other = serve()
     moved = {"Location": f"{other.address}/stac/catalog.json"}
-    server.guard = lambda _: guarded.Reply(status, b"", moved)
+    server.guard = lambda _: Reply(status, b"", moved)
     credentials = Headers({"X-API-Key": "planted", "Authorization": "Bearer planted"})
     client = catalog_client(Access(AccessRules(catalog=server.address), credentials))
     answer = client.ask(WebRequest(f"{server.address}/a", method, {"limit": 3}))
@@ -71,9 +72,9 @@ def test_keys_stay_with_their_host(guarded, server, serve, method, status):
     assert "planted" not in str(other.seen)
 
 
-def test_a_get_that_is_moved_keeps_its_question_once(guarded, server):
+def test_a_get_that_is_moved_keeps_its_question_once(server):
     server.answer = lambda seen: (
-        guarded.Reply(302, b"", {"Location": f"/stac/catalog.json?{seen.target.partition('?')[2]}"})
+        Reply(302, b"", {"Location": f"/stac/catalog.json?{seen.target.partition('?')[2]}"})
         if seen.path == "/old"
         else None
     )

@@ -18,6 +18,7 @@ from fairweather.core.bridge.request import (
 )
 from fairweather.core.bridge.series_recipe import SeriesRecipe
 from fairweather.core.bridge.worker_process import LAUNCH_SCRIPT, run_job
+from guarded_server import BearerGuard, ContainerGuard, Reply, S3Guard, Tokens
 
 pytestmark = pytest.mark.slow
 
@@ -32,8 +33,8 @@ def check_pixels(request, expected):
 
 
 @pytest.mark.usefixtures("needs_signing")
-def test_storage_with_keys_where_the_reader_pays(guarded, serve, scenes, watched, expected):
-    guard = guarded.S3Guard("AKPLANTED", PLANTED, requester_pays=True)
+def test_storage_with_keys_where_the_reader_pays(serve, scenes, watched, expected):
+    guard = S3Guard("AKPLANTED", PLANTED, requester_pays=True)
     server = serve(
         guard, scenes.folder / "pixels", place=lambda path: "/".join(path.split("/")[3:])
     )
@@ -63,8 +64,8 @@ def signatures(server):
 
 
 @pytest.mark.parametrize("limits", [{"uses": 5}, {"seconds": 0.3}])
-def test_signatures_that_end_in_mid_run(guarded, serve, scenes, watched, expected, limits):
-    guard = guarded.ContainerGuard(guarded.Tokens(**limits))
+def test_signatures_that_end_in_mid_run(serve, scenes, watched, expected, limits):
+    guard = ContainerGuard(Tokens(**limits))
     server = serve(guard, scenes.folder)
     server.answer = guard.answer
     signing = {
@@ -83,9 +84,9 @@ def test_signatures_that_end_in_mid_run(guarded, serve, scenes, watched, expecte
 
 
 def test_a_cluster_asks_for_its_own_signatures_and_is_sent_no_keys(
-    guarded, serve, scenes, watched, expected, cluster
+    serve, scenes, watched, expected, cluster
 ):
-    guard = guarded.ContainerGuard()
+    guard = ContainerGuard()
     server = serve(guard, scenes.folder)
     server.answer = guard.answer
     signing = {
@@ -106,9 +107,9 @@ def test_a_cluster_asks_for_its_own_signatures_and_is_sent_no_keys(
     watched.assert_shows_no(PLANTED)
 
 
-def test_one_token_for_catalogue_and_files(guarded, serve, scenes, watched, expected):
+def test_one_token_for_catalogue_and_files(serve, scenes, watched, expected):
     form = {"grant_type": "client_credentials", "client_id": "me", "client_secret": PLANTED}
-    guard = guarded.BearerGuard(form, guarded.Tokens(uses=7))
+    guard = BearerGuard(form, Tokens(uses=7))
     server = serve(guard, scenes.folder)
     server.answer = guard.answer
     files = serve(guard, scenes.folder)
@@ -137,9 +138,9 @@ def test_one_token_for_catalogue_and_files(guarded, serve, scenes, watched, expe
     watched.assert_shows_no(PLANTED, *guard.tokens.given)
 
 
-def test_a_catalogue_that_wants_a_header_and_repeats_it(guarded, serve, scenes, watched):
+def test_a_catalogue_that_wants_a_header_and_repeats_it(serve, scenes, watched):
     server = serve(folder=scenes.folder)
-    server.answer = lambda seen: guarded.Reply(400, str(seen.headers).encode())
+    server.answer = lambda seen: Reply(400, str(seen.headers).encode())
     request = scenes.request(
         f"{server.address}/items.json", scenes.profile(), watched.folder / "a.tif"
     )

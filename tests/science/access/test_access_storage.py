@@ -13,6 +13,7 @@ from fairweather.core.bridge.profiles import Storage, load_profiles
 from fairweather.core.science.access import storage as storage_module
 from fairweather.core.science.access.access import Access, AccessRules
 from fairweather.core.science.imagery.files.byte_ranges import RangeError
+from guarded_server import S3Guard
 
 KEYS_AS_PAIR = ("AKIDEXAMPLE", "very/secret+key")
 KEYS = StorageKeys(*KEYS_AS_PAIR)
@@ -23,9 +24,9 @@ def without_region_and_bucket(path):
 
 
 @pytest.fixture
-def s3(guarded, serve, file):
+def s3(serve, file):
     """A server of one bucket, ``mine``, that knows one pair of keys."""
-    guard = guarded.S3Guard(KEYS.access_key, KEYS.secret_key)
+    guard = S3Guard(KEYS.access_key, KEYS.secret_key)
     return serve(guard, place=without_region_and_bucket)
 
 
@@ -110,8 +111,8 @@ class TestKeys:
         with pytest.raises(AccessError, match="this computer's clock is wrong"):
             reader(Access(rules(s3), KEYS)).read("s3://mine/it.bin", 0, 10)
 
-    def test_other_buckets_never_see_the_keys(self, guarded, s3, serve, file, reader, monkeypatch):
-        public = serve(guarded.S3Guard(region="us-east-1"), place=without_region_and_bucket)
+    def test_other_buckets_never_see_the_keys(self, s3, serve, file, reader, monkeypatch):
+        public = serve(S3Guard(region="us-east-1"), place=without_region_and_bucket)
         monkeypatch.setattr(storage_module, "S3_ENDPOINT", f"{public.address}/{{region}}")
         access = Access(rules(s3, requester_pays=True), KEYS)
         assert reader(access).read("s3://theirs/it.bin", 0, 10) == file[:10]
@@ -141,8 +142,8 @@ class TestKeys:
 
 class TestForEverybody:
     @pytest.fixture
-    def aws(self, guarded, serve, monkeypatch):
-        server = serve(guarded.S3Guard(region="us-west-2"), place=without_region_and_bucket)
+    def aws(self, serve, monkeypatch):
+        server = serve(S3Guard(region="us-west-2"), place=without_region_and_bucket)
         monkeypatch.setattr(storage_module, "S3_ENDPOINT", f"{server.address}/{{region}}")
         return server
 

@@ -12,6 +12,7 @@ from fairweather.core.science.access import tokens as tokens_module
 from fairweather.core.science.access.access import Access, AccessRules
 from fairweather.core.science.access.tokens import KeptToken, Token
 from fairweather.core.science.imagery.files.byte_ranges import RangeError
+from guarded_server import BearerGuard, ContainerGuard, Reply, header_guard
 
 FORM = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "planted"}
 
@@ -105,8 +106,8 @@ class TestKept:
 
 class TestContainers:
     @pytest.fixture
-    def guard(self, guarded):
-        return guarded.ContainerGuard()
+    def guard(self):
+        return ContainerGuard()
 
     @pytest.fixture
     def server(self, serve, guard, file, tmp_path):
@@ -167,8 +168,8 @@ class TestContainers:
             )
         assert len(guard.tokens.given) == 1
 
-    def test_a_service_that_knows_no_such_container(self, server, reader, guarded):
-        server.answer = lambda seen: guarded.Reply(404) if seen.path.startswith("/sas/") else None
+    def test_a_service_that_knows_no_such_container(self, server, reader):
+        server.answer = lambda seen: Reply(404) if seen.path.startswith("/sas/") else None
         with pytest.raises(AccessError, match=r"gives no signature .* \(error 404\); try again"):
             reader(Access(AccessRules(signing=signing_of(server)))).read(
                 f"{server.address}/hls/it.bin", 0, 10
@@ -177,8 +178,8 @@ class TestContainers:
     @pytest.mark.parametrize(
         "answer", [b"<html>", b"[]", b"{}", b'{"token": "a b", "msft:expiry": "x"}']
     )
-    def test_a_service_that_answers_something_else(self, server, reader, guarded, answer):
-        server.answer = lambda seen: guarded.Reply(200, answer) if "/sas/" in seen.path else None
+    def test_a_service_that_answers_something_else(self, server, reader, answer):
+        server.answer = lambda seen: Reply(200, answer) if "/sas/" in seen.path else None
         with pytest.raises(AccessError, match="its answer holds none"):
             reader(Access(AccessRules(signing=signing_of(server)))).read(
                 f"{server.address}/hls/it.bin", 0, 10
@@ -191,10 +192,10 @@ class TestContainers:
         assert "?" not in other.seen[0].target
         assert not guard.tokens.given
 
-    def test_a_redirect_leaves_it_behind(self, server, serve, guarded, file, reader):
+    def test_a_redirect_leaves_it_behind(self, server, serve, file, reader):
         other = serve()
         elsewhere = {"Location": f"{other.address}/it.bin"}
-        server.guard = lambda _: guarded.Reply(302, b"", elsewhere)
+        server.guard = lambda _: Reply(302, b"", elsewhere)
         ranges = reader(Access(AccessRules(signing=signing_of(server))))
         assert ranges.read(f"{server.address}/hls/it.bin", 5, 10) == file[5:15]
         assert "secretsignature" not in str(other.seen)
@@ -222,8 +223,8 @@ class TestContainers:
 
 class TestOAuth:
     @pytest.fixture
-    def guard(self, guarded):
-        return guarded.BearerGuard(form=FORM)
+    def guard(self):
+        return BearerGuard(form=FORM)
 
     @pytest.fixture
     def server(self, serve, guard, file):
@@ -289,15 +290,15 @@ class TestOAuth:
     @pytest.mark.parametrize(
         "body", [b"{}", b"<html>", b'{"access_token": 3}', b'{"access_token": "a\\nb: c"}']
     )
-    def test_an_answer_that_holds_no_token(self, server, guarded, reader, body):
-        server.answer = lambda seen: guarded.Reply(200, body) if seen.path == "/token" else None
+    def test_an_answer_that_holds_no_token(self, server, reader, body):
+        server.answer = lambda seen: Reply(200, body) if seen.path == "/token" else None
         with pytest.raises(AccessError, match="its answer holds none"):
             reader(self.access(server)).read(f"{server.address}/it.bin", 0, 10)
 
-    def test_the_form_follows_no_redirect(self, server, serve, guarded, reader):
+    def test_the_form_follows_no_redirect(self, server, serve, reader):
         thief = serve()
         moved = {"Location": f"{thief.address}/token"}
-        server.answer = lambda _: guarded.Reply(307, b"", moved)
+        server.answer = lambda _: Reply(307, b"", moved)
         with pytest.raises(AccessError, match="gives no token"):
             reader(self.access(server)).read(f"{server.address}/it.bin", 0, 10)
         assert not thief.seen
@@ -314,35 +315,35 @@ class TestWhereKeysGo:
         "credentials", [Login("ana", "planted"), Headers({"X-API-Key": "planted"})]
     )
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-    def test_never_across_a_redirect(self, serve, guarded, file, reader, credentials, status):
+    def test_never_across_a_redirect(self, serve, file, reader, credentials, status):
         other = serve()
         own = serve()
         moved = {"Location": f"{other.address}/it.bin"}
-        own.guard = lambda _: guarded.Reply(status, b"", moved)
+        own.guard = lambda _: Reply(status, b"", moved)
         ranges = reader(Access(AccessRules(key_hosts=(own.host,)), credentials))
         assert ranges.read(f"{own.address}/it.bin", 7, 10) == file[7:17]
         assert not {"authorization", "x-api-key"} & set(other.seen[0].headers)
         assert {"authorization", "x-api-key"} & set(own.seen[0].headers)
 
-    def test_across_a_redirect_on_the_own_host(self, serve, guarded, file, reader):
-        own = serve(guarded.header_guard("X-API-Key", "planted"))
+    def test_across_a_redirect_on_the_own_host(self, serve, file, reader):
+        own = serve(header_guard("X-API-Key", "planted"))
         own.answer = lambda seen: (
-            guarded.Reply(302, b"", {"Location": "/it.bin"}) if seen.path == "/old" else None
+            Reply(302, b"", {"Location": "/it.bin"}) if seen.path == "/old" else None
         )
         ranges = reader(
             Access(AccessRules(key_hosts=(own.host,)), Headers({"X-API-Key": "planted"}))
         )
         assert ranges.read(f"{own.address}/old", 7, 10) == file[7:17]
 
-    def test_a_redirect_loop_ends(self, serve, guarded, reader):
-        own = serve(lambda seen: guarded.Reply(302, b"", {"Location": seen.path}))
+    def test_a_redirect_loop_ends(self, serve, reader):
+        own = serve(lambda seen: Reply(302, b"", {"Location": seen.path}))
         with pytest.raises(RangeError, match="redirects again and again"):
             reader().read(f"{own.address}/it.bin", 0, 10)
         assert len(own.seen) < 10
 
     @pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://x/y", "s3://b/k", "//["])
-    def test_a_redirect_to_no_web_address(self, serve, guarded, reader, location):
-        own = serve(lambda _: guarded.Reply(302, b"", {"Location": location}))
+    def test_a_redirect_to_no_web_address(self, serve, reader, location):
+        own = serve(lambda _: Reply(302, b"", {"Location": location}))
         with pytest.raises(RangeError, match="no web address"):
             reader().read(f"{own.address}/it.bin", 0, 10)
 

@@ -21,6 +21,7 @@ from fairweather.core.bridge.home import worker_log_file
 from fairweather.core.bridge.plain_text import without_secrets
 from fairweather.core.bridge.request import SearchScenesRequest, request_to_json
 from fairweather.core.science.log_without_secrets import LogWithoutSecrets
+from guarded_server import Reply
 
 PLANTED = "plantedXthing4711"
 PASSWORD = "it's a \\ quoted 'päss' wörd"
@@ -125,10 +126,10 @@ def test_a_worker_by_hand_shows_none_either(failing_worker, request_, tmp_path):
 
 
 @slow
-def test_a_catalogue_whose_connection_breaks(guarded, scenes, serve, watched):
+def test_a_catalogue_whose_connection_breaks(scenes, serve, watched):
     """The library that asks again logs the address, with the token in it."""
     server = serve(folder=scenes.folder)
-    server.answer = lambda _: guarded.Reply(200, b"{", {"Content-Length": "99"})
+    server.answer = lambda _: Reply(200, b"{", {"Content-Length": "99"})
     address = f"{server.address}/items.json?token={PLANTED}"
     request = scenes.request(address, scenes.profile(), watched.folder / "it.tif")
     search = SearchScenesRequest(request.search, str(watched.folder / "items.json"), "")

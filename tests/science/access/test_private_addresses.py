@@ -8,11 +8,11 @@ import itertools
 import json
 import pickle
 import socket
-import sys
 import threading
 import time
 from dataclasses import replace
 
+import private_places as places
 import pytest
 from fairweather.core.bridge.errors import CatalogError, FairweatherError
 from fairweather.core.bridge.request import SearchScenesRequest
@@ -30,8 +30,8 @@ from fairweather.core.science.web import private_connections
 from fairweather.core.science.web.client import WebRequest
 from fairweather.core.science.web.errors import WebError
 from fairweather.core.science.web.private_addresses import PrivateAddresses
+from guarded_server import Reply
 
-places = sys.modules["fairweather_private_places"]  # loaded by conftest.py
 PUBLIC, CATALOG = places.PUBLIC, places.CATALOG
 LITERALS, NAMES = places.LITERALS, places.NAMES
 search, access_of = places.search, places.access_of
@@ -44,11 +44,11 @@ def free_port():
 
 
 @pytest.fixture
-def catalog(serve, guarded, names):
+def catalog(serve, names):
     """The server behind ``PUBLIC``: ``/go?status=…&to=…`` is a redirect."""
     server = serve()
 
-    server.answer = lambda seen: places.follow(seen, guarded)
+    server.answer = places.follow
     names.public_port = int(server.host.partition(":")[2])
     return server
 
@@ -107,11 +107,11 @@ def test_the_same_addresses_in_a_local_catalogue_are_heard(names, canary, reader
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_next_page_does_not_lead_there(guarded, names, canary, catalog, method):
+def test_a_next_page_does_not_lead_there(names, canary, catalog, method):
     names.answers["rebinds.example"] = [["127.0.0.1"]]
     for href in direct_hrefs(canary):
         page = {"features": [], "links": [{"rel": "next", "href": href, "method": method}]}
-        catalog.answer = lambda _, page=page: guarded.Reply.of_json(page)
+        catalog.answer = lambda _, page=page: Reply.of_json(page)
         client = catalog_client(access_of())
         pages = read_pages(client, WebRequest(CATALOG), "features")
         assert next(pages)["links"][0]["href"] == href
@@ -122,10 +122,10 @@ def test_a_next_page_does_not_lead_there(guarded, names, canary, catalog, method
 
 
 @pytest.mark.parametrize("public_answers", range(1, 6))
-def test_a_catalogue_that_moves_in_mid_run(guarded, names, canary, catalog, public_answers):
+def test_a_catalogue_that_moves_in_mid_run(names, canary, catalog, public_answers):
     """Its name leads to a public address first, and then to this computer."""
     names.answers["stac.example"] = [[PUBLIC]] * public_answers + [["127.0.0.1"]]
-    catalog.answer = lambda _: guarded.Reply.of_json({"type": "x"}, 404)
+    catalog.answer = lambda _: Reply.of_json({"type": "x"}, 404)
     port = canary.host.partition(":")[2]
     documents = DocumentReader(access_of(f"http://stac.example:{port}/"))
     for number in range(8):
@@ -257,13 +257,13 @@ class TestWhoMayNameThem:
 
     @pytest.mark.parametrize("first", [1, 3])
     def test_where_it_was_read_counts_and_not_where_its_name_led(
-        self, names, guarded, canary, catalog, reader, first
+        self, names, canary, catalog, reader, first
     ):
         """A name that leads to this computer, where nobody listens, until it leads away."""
         names.answers["moves.example"] = [["127.0.0.1"]] * first + [[PUBLIC]]
         port = free_port()
         access = access_of(f"http://moves.example:{port}/catalog.json")
-        catalog.answer = lambda _: guarded.Reply.of_json({"type": "Catalog", "links": []})
+        catalog.answer = lambda _: Reply.of_json({"type": "Catalog", "links": []})
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(web_patience, "FIRST_PAUSE", 0.001)
             patch.setattr(web_patience, "FOR_A_STRANGER", web_patience.FOR_A_SILENT_SERVER)

@@ -19,6 +19,7 @@ from fairweather.core.bridge.errors import FairweatherError
 from fairweather.core.bridge.request import SearchScenesRequest, Site, TimeSeriesRequest
 from fairweather.core.bridge.series_recipe import SeriesRecipe
 from fairweather.core.bridge.worker_process import run_job
+from guarded_server import Reply
 
 pytestmark = pytest.mark.slow
 
@@ -122,24 +123,24 @@ def test_no_socket_listens_during_a_run(scenes, serve, tmp_path, kind):
     assert sockets.listening == set()
 
 
-def signing(guarded, server):
+def signing(server):
     """Redirects each file to one with a signature, which is wrong for the last day."""
 
     def answer(seen):
         if seen.path.endswith("2.tif") and "moved" in seen.query:
-            return guarded.Reply(404, f"no such file: {seen.target}".encode())
+            return Reply(404, f"no such file: {seen.target}".encode())
         if seen.path.endswith(".tif") and "moved" not in seen.query:
             place = f"{server.address}{seen.path}?moved=1&sig={PLANTED}"
-            return guarded.Reply(302, b"", {"Location": place})
+            return Reply(302, b"", {"Location": place})
         return None
 
     return answer
 
 
-def test_a_signature_in_an_address_is_shown_nowhere(guarded, scenes, serve, watched):
+def test_a_signature_in_an_address_is_shown_nowhere(scenes, serve, watched):
     """In hrefs, in redirects, and in CATALOG; files are lost, so that there is much to tell."""
     server = serve(folder=scenes.folder)
-    server.answer = signing(guarded, server)
+    server.answer = signing(server)
     path = scenes.catalog(f"{server.address}/pixels")
     content = json.loads(path.read_text())
     for item in content["features"]:
@@ -157,12 +158,12 @@ def test_a_signature_in_an_address_is_shown_nowhere(guarded, scenes, serve, watc
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])
-def test_a_token_in_the_catalogues_address(guarded, scenes, serve, watched, status):
+def test_a_token_in_the_catalogues_address(scenes, serve, watched, status):
     """It is in the request itself, which the worker reads; in nothing that is kept or shown."""
     server = serve(folder=scenes.folder)
     scenes.catalog(f"{server.address}/pixels")
     if status != 200:
-        server.answer = lambda seen: guarded.Reply(status, seen.target.encode())
+        server.answer = lambda seen: Reply(status, seen.target.encode())
     request = scenes.request(
         f"{server.address}/items.json?token={PLANTED}", scenes.profile(), watched.folder / "it.tif"
     )
@@ -180,9 +181,9 @@ def test_a_token_in_the_catalogues_address(guarded, scenes, serve, watched, stat
     assert PLANTED.encode() not in b"".join(kept)
 
 
-def test_the_password_of_a_proxy_is_shown_nowhere(guarded, scenes, serve, watched, monkeypatch):
+def test_the_password_of_a_proxy_is_shown_nowhere(scenes, serve, watched, monkeypatch):
     proxy = serve()
-    proxy.answer = lambda _: guarded.Reply(407, b"who are you?")
+    proxy.answer = lambda _: Reply(407, b"who are you?")
     address = proxy.address.replace("http://", f"http://me:{PLANTED}@")
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, address)

@@ -17,6 +17,7 @@ from fairweather.core.bridge.series_recipe import SeriesRecipe
 from fairweather.core.science.cluster import shared_files
 from fairweather.core.science.composite.job import run_composite
 from fairweather.core.science.reporter import RecordingReporter
+from plugin_copies import copy_plugin
 
 pytestmark = pytest.mark.slow
 
@@ -83,9 +84,7 @@ def test_two_versions_at_once_do_not_mix(
 ):
     """A copy of the plugin doubles all values; both run on the same workers."""
     other = tmp_path / "other version"
-    shutil.copytree(plugin_root / "core", other / "core")
-    for name in ("__init__.py", "metadata.txt"):
-        shutil.copy(plugin_root / name, other / name)
+    copy_plugin(plugin_root, other)
     module = other / "core" / "science" / "composite" / "output_raster.py"
     text = module.read_text(encoding="utf-8")
     assert text.count("values = composite.values\n") == 1

@@ -2,9 +2,8 @@
 
 import contextlib
 import dataclasses
-import importlib.util
+import logging
 import random
-import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,23 +33,13 @@ from fairweather.core.science.imagery.scene import Scene, SourceBand
 from fairweather.core.science.reporter import RecordingReporter, StageProgress
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
+from range_server import RangeServer, running
 from rasterio.enums import Resampling
 from rasterio.features import geometry_mask
+from soak_broken_files import write_honest_files
 
 UTM33 = "EPSG:32633"
 MASKED = (3, 8, 9, 10)
-
-
-def _load_range_server():
-    path = Path(__file__).resolve().parents[2] / "range_server.py"
-    spec = importlib.util.spec_from_file_location("fairweather_range_server", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-_range_server = _load_range_server()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -376,13 +365,18 @@ def serve_files():
     with contextlib.ExitStack() as stack:
 
         def serve(folder, **behaviour):
-            server = _range_server.RangeServer(folder, **behaviour)
-            return stack.enter_context(_range_server.running(server))
+            return stack.enter_context(running(RangeServer(folder, **behaviour)))
 
         yield serve
 
 
-@pytest.fixture(scope="session")
-def tile_places():
-    """A function: where each tile of a TIFF lies, {(row, column): (offset, size)}, by GDAL."""
-    return _range_server.tile_places
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory):
+    """One file of each kind that the soak breaks, by its name: the bytes."""
+    return write_honest_files(tmp_path_factory.mktemp("honest"))
+
+
+@pytest.fixture
+def no_log(caplog):
+    """The errors that tifffile and GDAL log are not kept: thousands of them take memory."""
+    caplog.set_level(logging.CRITICAL + 1)

@@ -15,6 +15,7 @@ from fairweather.core.science.imagery.files.tiff import TiffFile
 from fairweather.core.science.imagery.reading import BlockReader
 from fairweather.core.science.imagery.scene import SourceBand
 from odc.geo.geobox import GeoBox
+from range_server import tile_places
 
 TRANSFORM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
 
@@ -81,7 +82,7 @@ class TestBroken:
             ("LERC", "half"),
         ],
     )
-    def test_a_broken_tile(self, write, refuse, tile_places, tmp_path, compress, harm):
+    def test_a_broken_tile(self, write, refuse, tmp_path, compress, harm):
         path = write(compress=compress)
         offset, size = tile_places(path)[2, 1]
         content = bytearray((tmp_path / "band.tif").read_bytes())

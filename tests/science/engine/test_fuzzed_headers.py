@@ -4,37 +4,22 @@ The files are GDAL's own, in which what their structure is made of is changed: t
 places, lengths, and where the file ends.
 """
 
-import importlib.util
-import logging
 import re
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
+import soak_broken_files
 from fairweather.core.bridge.errors import ReadError
 from fairweather.core.science.imagery.files import codestream, tiff_header
 from fairweather.core.science.imagery.files.codestream import TileParts, read_header
 from fairweather.core.science.imagery.files.jpeg2000 import Jpeg2000File, open_jpeg2000
 from fairweather.core.science.imagery.files.tiff import TiffFile, open_tiff
 from fairweather.core.science.imagery.files.tile_cache import TileCache
+from headers_in_memory import MEGABYTE, MOST_BYTES_TO_OPEN, Bytes, Costs, check_sentence, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-
-def _load(name):
-    path = Path(__file__).resolve().parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"fairweather_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-memory = _load("headers_in_memory")
-Bytes, Costs, opened = memory.Bytes, memory.Costs, memory.opened
-check_sentence = memory.check_sentence
-MEGABYTE = memory.MEGABYTE
-MOST_BYTES_TO_OPEN = memory.MOST_BYTES_TO_OPEN
 # A tile of 128 MB may be decoded, and copied.
 MOST_BYTES_TO_READ = 600 * MEGABYTE
 SIZES = {"B": 1, "H": 2, "I": 4, "Q": 8}
@@ -42,24 +27,12 @@ TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 11: 4, 12: 8, 16: 8}
 ELEMENTS = 24
 
 
-@pytest.fixture(scope="module")
-def soak_files():
-    """The module of the soak that makes whole and broken files."""
-    return memory.soak_files()
-
-
-@pytest.fixture(scope="module")
-def honest(soak_files, tmp_path_factory):
-    """One file of each kind, by its name."""
-    return soak_files.write_honest_files(tmp_path_factory.mktemp("honest"))
-
-
-def tiff_fields(soak_files, content):
+def tiff_fields(content):
     """Place and format of each number of the header; of long lists, the first and some more."""
     order = "<" if content[:2] == b"II" else ">"
     is_big = content[2:4] in (b"+\0", b"\0+")
     number, short, value = ("Q", "Q", 12) if is_big else ("I", "H", 8)
-    entries, ends = soak_files.directories(content, order, is_big)
+    entries, ends = soak_broken_files.directories(content, order, is_big)
     fields = [(2, "H"), (8 if is_big else 4, number), *((end, number) for end in ends)]
     for entry in entries:
         fields += [(entry, "H"), (entry + 2, "H"), (entry + 4, number), (entry + value, number)]
@@ -76,7 +49,7 @@ def tiff_fields(soak_files, content):
     return order, fields
 
 
-def jpeg2000_fields(_, content):
+def jpeg2000_fields(content):
     """Place and format of each number of boxes, of the header, and of tile parts."""
     stream = content.index(b"\xff\x4f\xff\x51")
     fields, place = [], 0
@@ -99,11 +72,11 @@ def jpeg2000_fields(_, content):
 
 
 @st.composite
-def changed_files(draw, soak_files, honest, names, fields_of):
+def changed_files(draw, honest, names, fields_of):
     """A file with other numbers in one to four places, perhaps cut, perhaps without an end."""
     content = bytearray(honest[draw(st.sampled_from(sorted(names)))])
-    order, fields = fields_of(soak_files, bytes(content))
-    known = (*soak_files.NUMBERS, len(content), len(content) - 1, 2**62, 2**63, 2**64 - 1)
+    order, fields = fields_of(bytes(content))
+    known = (*soak_broken_files.NUMBERS, len(content), len(content) - 1, 2**62, 2**63, 2**64 - 1)
     for _ in range(draw(st.integers(1, 4))):
         place, form = draw(st.sampled_from(fields))
         value = draw(st.sampled_from(known) | st.integers(0, 400) | st.integers(0, 2**64 - 1))
@@ -128,39 +101,34 @@ def check_file(file):
         assert pixels.dtype.kind in "iuf"
 
 
-def names_of(soak_files):
+def names_of():
     """The TIFFs that are read tile by tile, and the JPEG 2000 files that are."""
-    own = [name for name in soak_files.TIFFS if name not in ("three bands", "jpeg", "custom crs")]
+    by_gdal = ("three bands", "jpeg", "custom crs")
+    own = [name for name in soak_broken_files.TIFFS if name not in by_gdal]
     return own, ["small tiles"]
 
 
-def test_what_is_changed_is_right_before(soak_files, honest):
-    tiffs, jpegs = names_of(soak_files)
+def test_what_is_changed_is_right_before(honest):
+    tiffs, jpegs = names_of()
     for name, open_file, kind in (
         *((name, open_tiff, TiffFile) for name in tiffs),
         *((name, open_jpeg2000, Jpeg2000File) for name in jpegs),
     ):
         file = open_file("it", Bytes(honest[name]), TileCache(0))
         assert type(file) is kind, name
-        window = (slice(0, soak_files.HEIGHT), slice(0, soak_files.WIDTH))
+        window = (slice(0, soak_broken_files.HEIGHT), slice(0, soak_broken_files.WIDTH))
         pixels = file.read(0, window, window)
-        np.testing.assert_array_equal(pixels, soak_files.true_pixels(str(pixels.dtype)))
+        np.testing.assert_array_equal(pixels, soak_broken_files.true_pixels(str(pixels.dtype)))
         fields = tiff_fields if kind is TiffFile else jpeg2000_fields
-        assert len(fields(soak_files, honest[name])[1]) > 60
-
-
-@pytest.fixture
-def no_log(caplog):
-    """The errors that tifffile and GDAL log are not kept: thousands of them take memory."""
-    caplog.set_level(logging.CRITICAL + 1)
+        assert len(fields(honest[name])[1]) > 60
 
 
 @pytest.mark.usefixtures("no_log")
-def test_any_header_of_a_tiff(soak_files, honest):
-    tiffs, _ = names_of(soak_files)
+def test_any_header_of_a_tiff(honest):
+    tiffs, _ = names_of()
 
     @settings(max_examples=300)
-    @given(changed_files(soak_files, honest, tiffs, tiff_fields))
+    @given(changed_files(honest, tiffs, tiff_fields))
     def read(ranges):
         file = opened(open_tiff, ranges)
         assert ranges.asked <= tiff_header.MOST_HEADER_BYTES
@@ -171,11 +139,11 @@ def test_any_header_of_a_tiff(soak_files, honest):
 
 
 @pytest.mark.usefixtures("no_log")
-def test_any_header_of_a_jpeg2000(soak_files, honest):
-    _, jpegs = names_of(soak_files)
+def test_any_header_of_a_jpeg2000(honest):
+    _, jpegs = names_of()
 
     @settings(max_examples=60)
-    @given(changed_files(soak_files, honest, jpegs, jpeg2000_fields))
+    @given(changed_files(honest, jpegs, jpeg2000_fields))
     def read(ranges):
         file = opened(open_jpeg2000, ranges)
         assert ranges.asked <= 3 * codestream.MOST_HEADER_BYTES
@@ -185,11 +153,11 @@ def test_any_header_of_a_jpeg2000(soak_files, honest):
     read()
 
 
-def test_any_codestream(soak_files, honest):
-    _, jpegs = names_of(soak_files)
+def test_any_codestream(honest):
+    _, jpegs = names_of()
 
     @settings(max_examples=100)
-    @given(changed_files(soak_files, honest, jpegs, jpeg2000_fields), st.integers(0, 70_000))
+    @given(changed_files(honest, jpegs, jpeg2000_fields), st.integers(0, 70_000))
     def find(ranges, tile):
         def read(start, length):
             return ranges.read("", start, length)

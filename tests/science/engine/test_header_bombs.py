@@ -1,10 +1,7 @@
 """Headers that are far longer, or of more tiles, than any file has take little memory and time."""
 
-import importlib.util
-import logging
 import struct
 import tracemalloc
-from pathlib import Path
 
 import pytest
 import rasterio
@@ -13,37 +10,7 @@ from fairweather.core.science.imagery.files import tiff_header
 from fairweather.core.science.imagery.files.jpeg2000 import open_jpeg2000
 from fairweather.core.science.imagery.files.tiff import TiffFile, open_tiff
 from fairweather.core.science.imagery.files.tile_cache import TileCache
-
-
-def _load(name):
-    path = Path(__file__).resolve().parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"fairweather_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-memory = _load("headers_in_memory")
-Bytes, Costs, opened = memory.Bytes, memory.Costs, memory.opened
-MEGABYTE = memory.MEGABYTE
-
-
-@pytest.fixture(scope="module")
-def soak_files():
-    """The module of the soak that makes whole and broken files."""
-    return memory.soak_files()
-
-
-@pytest.fixture(scope="module")
-def honest(soak_files, tmp_path_factory):
-    """One file of each kind, by its name."""
-    return soak_files.write_honest_files(tmp_path_factory.mktemp("honest"))
-
-
-@pytest.fixture
-def no_log(caplog):
-    """The errors that tifffile and GDAL log are not kept: thousands of them take memory."""
-    caplog.set_level(logging.CRITICAL + 1)
+from headers_in_memory import MEGABYTE, Bytes, Costs, opened
 
 
 def long_header(kind, count, pages):
@@ -75,7 +42,7 @@ def test_long_lists_take_little_memory_also_where_they_are_there(kind, size, meg
 
 
 @pytest.fixture
-def jpeg2000_claiming(soak_files, honest):
+def jpeg2000_claiming(honest):
     """A function that makes a small JPEG 2000 which tells other sizes than it has."""
 
     def make(width, height, tile_edge, components, *, left=0, before=b""):

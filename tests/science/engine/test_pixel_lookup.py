@@ -144,3 +144,9 @@ def test_pixels_per_pixel_do_not_depend_on_the_block():
     whole, source = geobox(10, 70, 0.5, "EPSG:4326", (100, 100)), geobox(500_000, 6_651_500, 10)
     counts = {source_pixels_per_pixel(whole[top:, top:], source) for top in range(0, 90, 7)}
     assert len(counts) == 1
+
+
+def test_pixels_per_pixel_are_not_known_around_a_pole():
+    """Where a step to the east leads nowhere."""
+    source = geobox(-180, 90 + 5, 0.5, "EPSG:4326", shape=(20, 720))
+    assert np.isnan(source_pixels_per_pixel(geobox(0, 0, 1000, "EPSG:3413"), source))

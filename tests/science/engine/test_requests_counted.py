@@ -25,6 +25,7 @@ from fairweather.core.science.reporter import RecordingReporter, StageProgress
 from fairweather.core.science.timeseries import site_blocks
 from fairweather.core.science.timeseries.observing import ObservingRecipe, observe_blocks
 from fairweather.core.science.timeseries.sites import locate_sites
+from range_server import tile_places
 from rasterio.features import geometry_mask
 
 UTM33 = "EPSG:32633"
@@ -117,7 +118,7 @@ def expected_tiles(grid):
 
 @pytest.mark.parametrize("threads", [1, 32])
 def test_each_tile_with_a_clear_pixel_in_the_area_once_and_no_other(
-    maker, made, server, engine, expected_tiles, tile_places, grid, oracle_of, same, median_of,
+    maker, made, server, engine, expected_tiles, grid, oracle_of, same, median_of,
     threads,
 ):  # fmt: skip
     served = [over_http(scene, server) for scene in made]
@@ -143,7 +144,7 @@ def test_each_tile_with_a_clear_pixel_in_the_area_once_and_no_other(
     same(found.bands["red"], local.clip(median_of(local.cube(made, "red")), AREA))
 
 
-def test_without_a_mask_each_tile_that_the_area_touches(made, server, engine, tile_places, grid):
+def test_without_a_mask_each_tile_that_the_area_touches(made, server, engine, grid):
     served = [over_http(scene, server) for scene in made[:2]]
     plan = engine.plan(served, AREA, masked=None)
     server.asked.clear()
@@ -155,7 +156,7 @@ def test_without_a_mask_each_tile_that_the_area_touches(made, server, engine, ti
         assert not server.tiles_fetched(scene.mask.href, tile_places(scene.mask.href))
 
 
-def test_grids_that_do_not_agree_fetch_no_tile_twice(made, server, engine, tile_places):
+def test_grids_that_do_not_agree_fetch_no_tile_twice(made, server, engine):
     """Blocks cut through the tiles, in another CRS; each is still fetched once."""
     served = [over_http(scene, server) for scene in made]
     plan = engine.plan(served, AREA, crs="EPSG:32634", resolution=10.0)
@@ -174,7 +175,7 @@ def test_planning_asks_for_one_header(made, server, engine):
     assert server.asked[0].is_header
 
 
-def test_a_preview_asks_for_overviews_only(maker, server, engine, grid, tile_places):
+def test_a_preview_asks_for_overviews_only(maker, server, engine, grid):
     wide = grid(shape=(SIDE, SIDE))
     scene = maker.scene(1, {"red": noise(1)}, None, wide, overviews=(2, 4))
     plan = engine.plan([over_http(scene, server)], AREA, masked=None, resolution=40.0)
@@ -333,7 +334,7 @@ class TestSites:
 
         return observe
 
-    def test_a_hundred_sites_in_one_tile(self, made, server, observe, tile_places, tmp_path):
+    def test_a_hundred_sites_in_one_tile(self, made, server, observe, tmp_path):
         numbers = np.random.default_rng(3)
         pixels = numbers.integers(70, 120, (100, 2))
         places = [(500_005 + 10 * column, 4_999_995 - 10 * row) for row, column in pixels]

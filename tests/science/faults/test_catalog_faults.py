@@ -1,14 +1,12 @@
 """Faults of the catalogue's own server: documents, searches and their pages."""
 
-import importlib.util
 import json
 import socket
 import ssl
-import sys
 import time
-from pathlib import Path
 
 import pytest
+import stac_server
 import urllib3
 from fairweather.core.bridge.errors import CatalogError
 from fairweather.core.science.web import client, patience
@@ -28,18 +26,6 @@ FOR_GOOD = {
     "short": "JSON|is not STAC",
 }
 ITEMS = 7
-
-
-def load(name):
-    path = Path(__file__).resolve().parents[2] / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"fairweather_faults_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-stac_server = load("stac_server")
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from fairweather.core.science.access.tokens import KeptToken, Token
 from fairweather.core.science.imagery.files import patience
 from fairweather.core.science.reporter import RecordingReporter, StageProgress
 from fairweather.core.science.web.retry_after import retry_after
+from small_job import assert_same_pixels
 from urllib3.exceptions import ProtocolError
 
 DAY, YEAR = 86_400, 365 * 86_400
@@ -32,13 +33,11 @@ def jumping_clock(monkeypatch):
     return looks
 
 
-def test_a_composite_with_retries_is_the_same(
-    small_job, server, impatient, jumping_clock, same_pixels
-):
+def test_a_composite_with_retries_is_the_same(small_job, server, impatient, jumping_clock):
     server.script = {2: "503", 5: "429 after 0", 9: "reset", 14: "stall"}
     began = time.monotonic()
     outcome = small_job.run()
-    same_pixels(outcome.pixels, small_job.oracle())
+    assert_same_pixels(outcome.pixels, small_job.oracle())
     assert not outcome.named
     assert time.monotonic() - began < 20
 

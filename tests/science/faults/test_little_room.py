@@ -11,6 +11,7 @@ from fairweather.core.bridge.errors import OutputError
 from fairweather.core.bridge.home import unfinished_folder
 from fairweather.core.science.composite import room
 from fairweather.core.science.imagery.estimate import bytes_in_words
+from small_job import assert_same_pixels
 
 # Two bands of float32, of which 85 % are left after compression.
 ESTIMATE = 64 * 128 * 2 * 4 * 0.85
@@ -59,23 +60,21 @@ def test_tiles_that_plainly_do_not_fit_are_refused_too(small_job, server, disks)
     assert not list(small_job.folder.glob("*composite*"))
 
 
-def test_tiles_that_may_fit_are_made_with_a_warning(small_job, disks, same_pixels):
+def test_tiles_that_may_fit_are_made_with_a_warning(small_job, disks):
     """Uncompressed they would take all that is free: but they are not."""
     disks(10**12, scratch=0.9 * ESTIMATE)
     found = small_job.run()
-    same_pixels(found.pixels, small_job.oracle())
+    assert_same_pixels(found.pixels, small_job.oracle())
     told = [text for text in found.warnings if "may not fit" in text]
     assert len(told) == 1
     assert "set FAIRWEATHER_HOME to a larger disk" in told[0]
 
 
 @pytest.mark.parametrize(("share", "is_warned"), [(0.3, True), (0.95, True), (1.05, False)])
-def test_what_may_fit_after_all_is_made_with_a_warning(
-    small_job, disks, same_pixels, share, is_warned
-):
+def test_what_may_fit_after_all_is_made_with_a_warning(small_job, disks, share, is_warned):
     disks(share * ESTIMATE)
     found = small_job.run()
-    same_pixels(found.pixels, small_job.oracle())
+    assert_same_pixels(found.pixels, small_job.oracle())
     told = [text for text in found.warnings if "may not fit" in text]
     assert len(told) == is_warned
     if is_warned:

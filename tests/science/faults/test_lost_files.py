@@ -10,6 +10,7 @@ import pytest
 from fairweather.core.bridge.errors import InvalidRequestError, ReadError
 from fairweather.core.science.imagery.losses import Loss, LossTally, losses_in_words
 from fairweather.core.science.web.addresses import without_query
+from small_job import assert_same_pixels
 
 EVERY_BYTE = (0, 1_000_000_000)
 
@@ -30,10 +31,10 @@ def skipped(found):
         *(("scl", "html"), ("red", "redirect"), ("nir", "short"), ("scl", "damaged")),
     ],
 )
-def test_a_file_costs_its_day_in_every_band(server, small_job, same_pixels, asset, fault):
+def test_a_file_costs_its_day_in_every_band(server, small_job, asset, fault):
     server.lasting = {f"{asset}-1.tif": (fault, *EVERY_BYTE)}
     found = small_job.run(report=str(small_job.folder / "report.html"))
-    same_pixels(found.pixels, small_job.oracle(without=[(1, 0), (1, 1)]))
+    assert_same_pixels(found.pixels, small_job.oracle(without=[(1, 0), (1, 1)]))
     band = "mask" if asset == "scl" else asset
     assert skipped(found) == [("scene-1", band, 2)]
     summary, one = found.named
@@ -47,37 +48,37 @@ def test_a_file_costs_its_day_in_every_band(server, small_job, same_pixels, asse
 @pytest.mark.parametrize(
     ("asset", "fault"), [("red", "damaged"), ("nir", "503"), ("scl", "damaged"), ("red", "cut")]
 )
-def test_a_tile_costs_its_day_in_its_block(server, small_job, same_pixels, asset, fault):
+def test_a_tile_costs_its_day_in_its_block(server, small_job, asset, fault):
     name = f"{asset}-2.tif"
     server.lasting = {name: (fault, *small_job.tile_bytes(name, 1))}
     found = small_job.run()
-    same_pixels(found.pixels, small_job.oracle(without=[(2, 1)]))
+    assert_same_pixels(found.pixels, small_job.oracle(without=[(2, 1)]))
     assert skipped(found) == [("scene-2", "mask" if asset == "scl" else asset, 1)]
 
 
-def test_a_damaged_tile_of_a_file_that_gdal_reads(server, small_job, same_pixels):
+def test_a_damaged_tile_of_a_file_that_gdal_reads(server, small_job):
     """Numbers of 14 bits are left to GDAL, which makes up pixels for this tile."""
     name = "red-2.tif"
     small_job.write(name, small_job.numbers["red", 2], nodata=0, nbits=14)
-    same_pixels(small_job.run().pixels, small_job.oracle())
+    assert_same_pixels(small_job.run().pixels, small_job.oracle())
     first, end = small_job.tile_bytes(name, 1)
     content = bytearray((server.folder / name).read_bytes())
     half = (first + end) // 2
     content[half:end] = bytes(end - half)
     (server.folder / name).write_bytes(content)
     found = small_job.run()
-    same_pixels(found.pixels, small_job.oracle(without=[(2, 1)]))
+    assert_same_pixels(found.pixels, small_job.oracle(without=[(2, 1)]))
     assert skipped(found) == [("scene-2", "red", 1)]
     with pytest.raises(ReadError, match=r"red-2\.tif .*tile 1, 0 is broken"):
         small_job.run(on_error="fail")
 
 
-def test_losses_of_several_days_and_bands(server, small_job, same_pixels):
+def test_losses_of_several_days_and_bands(server, small_job):
     small_job.__init__(small_job.folder, server, days=7)
     for name in ("red-1.tif", "nir-1.tif", "nir-3.tif", "scl-4.tif"):
         server.lasting[name] = ("404", *small_job.tile_bytes(name, 1))
     found = small_job.run()
-    same_pixels(found.pixels, small_job.oracle(without=[(1, 1), (3, 1), (4, 1)]))
+    assert_same_pixels(found.pixels, small_job.oracle(without=[(1, 1), (3, 1), (4, 1)]))
     # What was lost with one band is not asked for again with the next.
     assert {("scene-3", "nir", 1), ("scene-4", "mask", 1)} < set(skipped(found))
     assert "days left out" in found.named[0]
@@ -111,13 +112,13 @@ def test_a_result_of_less_than_half_is_an_error(server, small_job):
     assert not list(small_job.folder.glob("composite-*"))
 
 
-def test_a_scene_without_a_grid_whose_file_is_gone(server, small_job, same_pixels):
+def test_a_scene_without_a_grid_whose_file_is_gone(server, small_job):
     for name in ("proj:epsg", "proj:shape", "proj:transform"):
         del small_job.items[1]["properties"][name]
-    same_pixels(small_job.run().pixels, small_job.oracle())
+    assert_same_pixels(small_job.run().pixels, small_job.oracle())
     server.lasting = {"red-1.tif": ("404", *EVERY_BYTE)}
     found = small_job.run()
-    same_pixels(found.pixels, small_job.oracle(without=[(1, 0), (1, 1)]))
+    assert_same_pixels(found.pixels, small_job.oracle(without=[(1, 0), (1, 1)]))
     assert skipped(found) == [("scene-1", "red", 2)]
     with pytest.raises(ReadError, match=r"red-1\.tif"):
         small_job.run(on_error="fail")

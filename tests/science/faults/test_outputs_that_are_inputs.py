@@ -1,12 +1,11 @@
 """An output that is an input, or another output, is refused before a pixel is read."""
 
 import dataclasses
-import importlib.util
 import json
 import os
-import sys
 from pathlib import Path
 
+import local_jobs
 import pytest
 from fairweather.core.bridge.errors import InvalidRequestError
 from fairweather.core.bridge.file_identity import file_identity
@@ -15,27 +14,16 @@ from fairweather.core.science import scenes_to_read, worker
 from fairweather.core.science.catalog.output_checks import check_outputs
 from fairweather.core.science.reporter import RecordingReporter
 from fairweather.core.science.worker_streams import CleanEnd
+from small_job import SmallJob
 
-HERE = Path(__file__).resolve().parent
 OUTPUT_OF = {"composite": "report", "searchscenes": "items", "timeseries": "chart"}
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(f"fairweather_{path.stem}", path)
-    module = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
-
-
-local_jobs = load(HERE / "local_jobs.py")
-small_job = load(HERE / "small_job.py")
 
 
 @pytest.fixture
 def job(tmp_path):
     served = tmp_path / "served"
     served.mkdir()
-    return small_job.SmallJob(tmp_path, local_jobs.Served(served))
+    return SmallJob(tmp_path, local_jobs.Served(served))
 
 
 @pytest.fixture
@@ -127,6 +115,18 @@ def test_the_request_itself(refused, requests, tmp_path, name):
     else:
         request = with_output(request, path)
     assert "the request itself" in refused(request)
+
+
+@pytest.mark.parametrize("name", ["searchscenes", "timeseries"])
+def test_a_destination_of_what_is_written(refused, requests, job, tmp_path, name):
+    """QGIS lets a layer take its place when the worker is done."""
+    for source, words in {
+        job.server.folder / "red-1.tif": "a file of the scene scene-1",
+        tmp_path / "request.json": "the request itself",
+    }.items():
+        destinations = (str(tmp_path / "other.gpkg"), str(source))
+        request = dataclasses.replace(requests[name], destinations=destinations)
+        assert f"The output {source} is {words}" in refused(request)
 
 
 @pytest.mark.parametrize("name", OUTPUT_OF)

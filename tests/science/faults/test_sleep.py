@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 from fairweather.core.bridge.request import CompositeRequest, request_to_json
+from small_job import assert_same_pixels
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,19 +20,15 @@ pytestmark = [
 ]
 
 SERVER = """
-import importlib.util, sys, time
+import sys, time
 from pathlib import Path
-def load(path):
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-faulty = load(sys.argv[1])
-class Slow(faulty.FaultyServer):
+sys.path.append(sys.argv[1])
+from faulty_server import FaultyServer, running
+class Slow(FaultyServer):
     def fault_of(self, *where):
         time.sleep(0.3)
         return super().fault_of(*where)
-with faulty.running(Slow(Path(sys.argv[2]))) as server:
+with running(Slow(Path(sys.argv[2]))) as server:
     print(server.address, flush=True)
     sys.stdin.read()
 """
@@ -62,9 +59,9 @@ SECONDS_ASLEEP = 3
 @pytest.fixture
 def slow_server(small_job, plugin_root):
     """The small job's files on a server of another process."""
-    script = plugin_root / "tests" / "science" / "faults" / "faulty_server.py"
+    helpers = plugin_root / "tests" / "helpers"
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, script, small_job.server.folder],
+        [sys.executable, "-c", SERVER, helpers, small_job.server.folder],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     address = process.stdout.readline().strip()
@@ -77,7 +74,7 @@ def slow_server(small_job, plugin_root):
 
 @pytest.mark.parametrize("what_sleeps", ["worker", "worker and server"])
 def test_a_run_that_slept_has_the_same_pixels(
-    small_job, slow_server, plugin_root, tmp_path, same_pixels, what_sleeps
+    small_job, slow_server, plugin_root, tmp_path, what_sleeps
 ):
     path, output = tmp_path / "request.json", tmp_path / "composite.tif"
     request = CompositeRequest(small_job.search(), ("red", "nir"), str(output), memory_gb=1.0)
@@ -100,4 +97,4 @@ def test_a_run_that_slept_has_the_same_pixels(
     assert json.loads(rest.splitlines()[-1])["event"] == "result", rest
     assert "read" not in " ".join(re.findall('"warning", "text": "([^"]*)', rest))
     with rasterio.open(output) as dataset:
-        same_pixels(dataset.read().astype(np.float64), small_job.oracle())
+        assert_same_pixels(dataset.read().astype(np.float64), small_job.oracle())

@@ -1,8 +1,6 @@
 """A run of several output files that is stopped while it makes the last has none of them there."""
 
-import importlib.util
-from pathlib import Path
-
+import local_jobs
 import pytest
 from fairweather.core.science import whole_file
 from fairweather.core.science.composite import job as composite_job
@@ -20,10 +18,6 @@ def stop(*_arguments):
 @pytest.fixture
 def run(small_job, tmp_path):
     """Run a small job of an algorithm until it is stopped; the names of its outputs there."""
-    path = Path(__file__).with_name("local_jobs.py")
-    spec = importlib.util.spec_from_file_location("fairweather_local_jobs", path)
-    local_jobs = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(local_jobs)
     outputs, scratch = tmp_path / "outputs", tmp_path / "job-1"
     outputs.mkdir()
     scratch.mkdir()

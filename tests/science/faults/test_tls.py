@@ -21,6 +21,8 @@ from fairweather.core.science.imagery.files.byte_ranges import RangeReader
 from fairweather.core.science.imagery.files.patience import RangeError, RetryPolicy
 from fairweather.core.science.web.client import WebClient, WebRequest
 from fairweather.core.science.web.timed_answers import Pace
+from loopback import PLACE, serving
+from small_job import assert_same_pixels
 
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="there is no openssl to make certificates with"
@@ -104,10 +106,8 @@ class Handler(SimpleHTTPRequestHandler):
 class TlsServer(ThreadingHTTPServer):
     """Counts the connections and the requests, which come after the handshake."""
 
-    daemon_threads = True
-
     def __init__(self, folder, certificate):
-        super().__init__(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+        super().__init__(PLACE, functools.partial(Handler, directory=folder))
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate.path, certificate.key)
         self.connections = 0
@@ -130,10 +130,8 @@ def serve(server, certificates):
     with contextlib.ExitStack() as stack:
 
         def start(kind):
-            web = stack.enter_context(TlsServer(str(server.folder), certificates[kind]))
-            loop = functools.partial(web.serve_forever, poll_interval=0.01)
-            threading.Thread(target=loop, daemon=True).start()
-            stack.callback(web.shutdown)
+            web = TlsServer(str(server.folder), certificates[kind])
+            stack.enter_context(serving(web))
             return web
 
         yield start
@@ -230,11 +228,11 @@ def test_a_range_is_tried_once(serve, trust, small_job, tmp_path, shown, trusted
     assert (web.connections, web.requests) == (1, [])
 
 
-def test_a_certificate_that_the_system_trusts(serve, trust, small_job, server, same_pixels):
+def test_a_certificate_that_the_system_trusts(serve, trust, small_job, server):
     web = serve("good")
     trust("good")
     found = small_job.run(search=search_at(small_job, server, web.address))
-    same_pixels(found.pixels, small_job.oracle())
+    assert_same_pixels(found.pixels, small_job.oracle())
     assert "/items.json" in web.requests
     assert "/scl-0.tif" in web.requests
 

@@ -18,6 +18,7 @@ from fairweather.core.science.composite.job import run_composite
 from fairweather.core.science.reporter import RecordingReporter
 from fairweather.core.science.sample_catalog import job as sample_catalog_job
 from fairweather.core.science.whole_file import whole_file
+from small_job import assert_same_pixels
 
 
 def names(folder):
@@ -72,7 +73,7 @@ def test_one_that_fails_takes_nothing_of_the_other(tmp_path):
     assert names(target.parent) == ["a.tif"]
 
 
-def test_two_composites(small_job, run_both, tmp_path, same_pixels):
+def test_two_composites(small_job, run_both, tmp_path):
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     red = CompositeRequest(
@@ -85,7 +86,7 @@ def test_two_composites(small_job, run_both, tmp_path, same_pixels):
             assert answer["OUTPUT"] == str(outputs / "c.tif")
         with rasterio.open(outputs / "c.tif") as dataset:
             assert dataset.count in {len(request.bands) for request in requests}
-            same_pixels(dataset.read(), small_job.oracle()[: dataset.count])
+            assert_same_pixels(dataset.read(), small_job.oracle()[: dataset.count])
         assert (outputs / "r.html").read_text("utf-8").rstrip().endswith("</html>")
         assert names(outputs) == ["c.tif", "r.html"]
         for scratch in tmp_path.glob("job-*"):

@@ -3,51 +3,39 @@
 Here a part of the walk; all of it, of each algorithm, is a row of the soak (writes.py).
 """
 
-import importlib.util
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import local_jobs
 import pytest
+from failing_disk import FAULTS
 from fairweather.core.bridge.request import request_to_json
 from fairweather.core.science import whole_file as whole_file_module
 from fairweather.core.science.whole_file import whole_file
 
-HERE = Path(__file__).resolve().parent
 WALKED = {"searchscenes": 1, "composite": 5, "timeseries": 15, "samplecatalog": 40}
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(f"fairweather_{path.stem}", path)
-    module = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
-    spec.loader.exec_module(module)
-    return module
-
-
-disks = load(HERE.parents[1] / "failing_disk.py")
-local_jobs = load(HERE / "local_jobs.py")
-small_job = load(HERE / "small_job.py")
 
 
 @pytest.fixture
 def walk(tmp_path, monkeypatch):
-    return local_jobs.Walk(tmp_path, small_job, disks, monkeypatch)
+    return local_jobs.Walk(tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("fault", disks.FAULTS)
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", ["searchscenes", "composite"])
 def test_a_write_that_fails(walk, name, fault):
     steps = walk.steps(name)
-    start = 1 + disks.FAULTS.index(fault)
+    start = 1 + FAULTS.index(fault)
     for at in range(start, len(steps) + 1, WALKED[name]):
         tried = walk.fail(name, fault, at)
         assert not tried.faults, (at, steps[at - 1], tried.faults)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", disks.FAULTS)
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", ["timeseries", "samplecatalog"])
 def test_a_write_that_fails_in_longer_runs(walk, name, fault):
     test_a_write_that_fails(walk, name, fault)
@@ -100,7 +88,7 @@ def test_the_system_itself_sees_the_same_order_and_no_other_writes(
     tmp_path, monkeypatch, plugin_root, name
 ):
     """What libraries in C do without Python: nothing, in the folder of the outputs."""
-    walk = local_jobs.Walk(tmp_path, small_job, disks, monkeypatch)
+    walk = local_jobs.Walk(tmp_path, monkeypatch)
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     request = local_jobs.requests_by_name(walk.job, outputs)[name]

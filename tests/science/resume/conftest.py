@@ -1,8 +1,6 @@
 """A small composite of many blocks that is stopped after some of them, and run again."""
 
 import dataclasses
-import importlib.util
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,19 +12,10 @@ from fairweather.core.science.composite import run as composite_run
 from fairweather.core.science.composite.job import run_composite
 from fairweather.core.science.imagery.memory_budget import BlockPlan
 from fairweather.core.science.reporter import RecordingReporter
+from faulty_server import FaultyServer, running
+from small_job import TILE, SmallJob, cut_into_tiles
 
 BLOCKS = 6
-
-
-def _load(name):
-    path = Path(__file__).resolve().parents[1] / "faults" / f"{name}.py"
-    full_name = f"fairweather_{name}"
-    if full_name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full_name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[full_name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[full_name]
 
 
 class StopHere(BaseException):
@@ -89,24 +78,21 @@ class Runs:
 def server(tmp_path):
     folder = tmp_path / "served"
     folder.mkdir()
-    faulty_server = _load("faulty_server")
-    with faulty_server.running(faulty_server.FaultyServer(folder)) as running:
-        yield running
+    with running(FaultyServer(folder)) as faulty:
+        yield faulty
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    small_job = _load("small_job")
-    small_job.cut_into_tiles(monkeypatch)
+    cut_into_tiles(monkeypatch)
     # One after the other, so that "after two blocks" is always the same two.
-    plan = BlockPlan(small_job.TILE, 1)
+    plan = BlockPlan(TILE, 1)
     monkeypatch.setattr(composite_plan, "plan_blocks", lambda *_, **__: plan)
-    return small_job
 
 
 @pytest.fixture
 def runs(tmp_path, server, small_blocks, monkeypatch):
-    return Runs(small_blocks.SmallJob(tmp_path, server, columns=BLOCKS), server, monkeypatch)
+    return Runs(SmallJob(tmp_path, server, columns=BLOCKS), server, monkeypatch)
 
 
 @pytest.fixture
@@ -115,7 +101,7 @@ def local_runs(tmp_path, small_blocks, monkeypatch):
     folder = tmp_path / "scenes"
     folder.mkdir()
     files = SimpleNamespace(folder=folder, address=str(folder), requests=0)
-    return Runs(small_blocks.SmallJob(tmp_path, files, columns=BLOCKS), files, monkeypatch)
+    return Runs(SmallJob(tmp_path, files, columns=BLOCKS), files, monkeypatch)
 
 
 @pytest.fixture

@@ -111,6 +111,40 @@ def test_an_edited_file_on_this_computer_picks_nothing_up(local_runs):
     assert not local_runs.messages("finished by an earlier run")
 
 
+def in_place(path):
+    """The file edited where it is, as an uncompressed one can be."""
+    path.write_bytes(one_bit_flipped(path.read_bytes()))
+
+
+def by_another_file(path):
+    """The file replaced by a copy of another one, as `rsync -t` and `cp -p` do it."""
+    edited = path.with_name("edited")
+    edited.write_bytes(one_bit_flipped(path.read_bytes()))
+    edited.replace(path)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(
+            in_place,
+            marks=pytest.mark.skipif(os.name != "posix", reason="Windows keeps no such time"),
+        ),
+        by_another_file,
+    ],
+)
+def test_a_file_edited_with_its_size_and_time_kept_picks_nothing_up(local_runs, edit):
+    local_runs.run(stop_after=4)
+    path = local_runs.server.folder / "nir-1.tif"
+    before = path.stat()
+    edit(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    local_runs.run(stop_after=0)
+    assert not local_runs.messages("finished by an earlier run")
+
+
 def test_another_version_picks_nothing_up(runs, monkeypatch):
     runs.run(stop_after=4)
     monkeypatch.setattr(run_key, "versions", lambda: {"fairweather": "0.0.9"})

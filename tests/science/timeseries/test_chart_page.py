@@ -8,7 +8,6 @@ import json
 import re
 import shutil
 import subprocess
-import threading
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from fairweather.core.bridge.series_recipe import SeriesRecipe
 from fairweather.core.science.timeseries.chart import ChartedSeries, recipe_in_words, site_labels
 from fairweather.core.science.timeseries.chart_page import MOST_SITES, render_chart_page
 from fairweather.core.science.timeseries.series import Observations, make_series
+from loopback import PLACE, serving
 
 HOSTILE = "</script><script>document.title='hacked'</script><!-- <b>&amp; \"'`${1}\u2028 č"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -164,16 +164,14 @@ def open_in_browser(tmp_path_factory):
 
     def open_page(page, *flags):
         handler = functools.partial(_Handler, directory=page.parent)
-        with _Server(("127.0.0.1", 0), handler) as server:
-            server.asked = []
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            address = f"http://127.0.0.1:{server.server_port}/{page.name}"
+        server = _Server(PLACE, handler)
+        server.asked = []
+        with serving(server) as address:
             profile = f"--user-data-dir={tmp_path_factory.mktemp('profile')}"
             dom = subprocess.run(
-                [browser, *FLAGS, *flags, profile, "--dump-dom", address],
+                [browser, *FLAGS, *flags, profile, "--dump-dom", f"{address}/{page.name}"],
                 check=True, capture_output=True, timeout=120,
             ).stdout.decode()  # fmt: skip
-            server.shutdown()
         return dom, server.asked
 
     return open_page

@@ -34,12 +34,13 @@ WAYS = {
     "header": (b"HTTP/1.1 206 OK\r\nX: ", b"a"),
     "many headers": (b"HTTP/1.1 206 OK\r\n", b"X: a\r\n"),
     "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "103 Early Hints": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
     "chunk size": (CHUNKED, b"0"),
     "chunk extension": (CHUNKED + b"a;", b"x"),
     "trailers": (CHUNKED + b"a\r\n0123456789\r\n0\r\n", b"X: y\r\n"),
     "body": (WHOLE.replace(b"Length: 10", b"Length: 1000"), b"0"),
 }
-FLOODS = ("100 Continue", "trailers")
+FLOODS = ("100 Continue", "103 Early Hints", "trailers")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from fairweather.core.science.web import patience as web_patience
 from fairweather.core.science.web.client import WebClient, WebRequest
 from fairweather.core.science.web.errors import WebError
 from fairweather.core.science.web.retry_after import retry_after
+from guarded_server import Reply
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,17 +32,17 @@ TOO_LONG = ("9" * 400, "9" * 5000, "100000000000", "3600.5", FAR)
 
 
 @pytest.fixture
-def busy(serve, reply):
+def busy(serve):
     """Start a server that is busy the first time, or ever, and asks for a pause."""
 
     def start(text, for_good=False):
         def answer(seen):
             if for_good or len(server.seen) == 1:
-                return reply(429, b"no", {"Retry-After": text})
+                return Reply(429, b"no", {"Retry-After": text})
             if "range" not in seen.headers:
                 token = b'{"access_token": "abc"}'
-                return reply(200, token if seen.method == "POST" else b"0123456789")
-            return reply(206, b"0123456789", {"Content-Range": "bytes 0-9/10"})
+                return Reply(200, token if seen.method == "POST" else b"0123456789")
+            return Reply(206, b"0123456789", {"Content-Range": "bytes 0-9/10"})
 
         server = serve(answer)
         return server

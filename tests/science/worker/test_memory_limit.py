@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import rasterio
@@ -22,7 +23,7 @@ from fairweather.core.bridge.request import (
     output_files,
 )
 from fairweather.core.bridge.series_recipe import SeriesRecipe
-from fairweather.core.bridge.worker_death import LIKELY_OUT_OF_MEMORY
+from fairweather.core.bridge.worker_death import LIKELY_OUT_OF_MEMORY, NO_MORE_THREADS
 from fairweather.core.bridge.worker_process import run_job
 from fairweather.core.science import worker
 from fairweather.core.science.imagery.files.raster_files import RasterFiles
@@ -142,7 +143,8 @@ def test_a_real_run_within_a_limit(request_of, run_within, kind):
             assert contents(request) == whole
             ends.append((share, ""))
         assert list(jobs_folder().glob("job-*")) == []
-    told = re.compile(f"ran out of memory(;|, or was killed)|, {re.escape(LIKELY_OUT_OF_MEMORY)}")
+    endings = "|".join(map(re.escape, (f", {LIKELY_OUT_OF_MEMORY}", NO_MORE_THREADS)))
+    told = re.compile(f"ran out of memory(;|, or was killed)|{endings}")
     assert not [end for end in ends if end[1] and not told.search(end[1])]
     assert [bool(text) for share, text in ends if share <= 0.8] == [True] * 7
 
@@ -152,13 +154,14 @@ def test_errors_that_are_memorys(monkeypatch):
     without_words = ImportError("numpy could not be imported", name="numpy")
     without_words.__cause__ = unloaded
     for error in (
-        RuntimeError("can't start new thread"),
         OSError(12, "Cannot allocate memory"),
         unloaded,
         without_words,
         ValueError("proj_create: SQLite error on SELECT: out of memory"),
     ):
         assert worker.failure_of(error).text == worker.OUT_OF_MEMORY, error
+    threads = RuntimeError("can't start new thread")
+    assert worker.failure_of(threads).text == NO_MORE_THREADS
     # Pillow's words, among others, for memory that it did not get.
     drawing = OSError("codec configuration error when writing image file")
     assert "please report it" in worker.failure_of(drawing).text
@@ -188,6 +191,7 @@ def test_memory_that_ends_at_a_tile_loses_no_day(tmp_path, monkeypatch, compress
     files, window = RasterFiles(2, tmp_path, 0), (slice(0, 64), slice(0, 64))
     assert files.open(str(path)).read(0, window, window).all()
     monkeypatch.setattr(tifffile.TiffPage, "decode", fail)
+    monkeypatch.setattr(imagecodecs, "lerc_decode", fail)
     files.close()
     files = RasterFiles(2, tmp_path, 0)
     with pytest.raises(kind):

@@ -12,6 +12,7 @@ from fairweather.core.bridge.request import (
     request_to_json,
 )
 from fairweather.core.bridge.worker_process import run_job
+from plugin_copies import copy_plugin
 
 LATE = """
     import json, shutil, importlib
@@ -44,10 +45,7 @@ LATE = """
 def plugin_copy(plugin_root, tmp_path):
     """A copy of the plugin that may be removed."""
     copy = tmp_path / "plugins" / "fairweather"
-    copy.mkdir(parents=True)
-    shutil.copytree(plugin_root / "core", copy / "core")
-    for name in ("__init__.py", "metadata.txt"):
-        shutil.copy2(plugin_root / name, copy)
+    copy_plugin(plugin_root, copy)
     return copy
 
 

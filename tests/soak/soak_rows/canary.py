@@ -10,8 +10,8 @@ import contextlib
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
+import private_places
 import pytest
 from fairweather.core.bridge.errors import FairweatherError
 from fairweather.core.science.access.keyed_requests import catalog_client
@@ -22,10 +22,9 @@ from fairweather.core.science.imagery.files import patience
 from fairweather.core.science.imagery.files.raster_files import RasterFiles
 from fairweather.core.science.web.client import WebRequest
 from fairweather.core.science.web.errors import WebError
-from soak_faults import load
+from guarded_server import GuardedServer, Reply, running
 from soak_row import Row, Trial
 
-TESTS = Path(__file__).resolve().parents[2]
 WAYS = ("file", "document", "page")
 MOST_HOPS = 4
 OTHER_FORMS = (
@@ -48,20 +47,16 @@ OTHER_FORMS = (
 
 def run(trial: Trial) -> dict[str, object]:
     """Follow so many addresses to the canary, then listen to it."""
-    private_places = load("private_places", TESTS)
-    guarded = load("guarded_server", TESTS)
     served = trial.folder / "served"
     served.mkdir()
     with contextlib.ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(patience.RetryPolicy, "pause", lambda *_, **__: 0)
-        canary, catalog = (
-            stack.enter_context(guarded.running(guarded.GuardedServer(served))) for _ in range(2)
-        )
-        canary.answer = lambda _: guarded.Reply.of_json({"features": [], "links": []})
+        canary, catalog = (stack.enter_context(running(GuardedServer(served))) for _ in range(2))
+        canary.answer = lambda _: Reply.of_json({"features": [], "links": []})
         names = private_places.NameServer(patch)
         names.public_port = int(catalog.host.partition(":")[2])
-        led = _Led(private_places, guarded, canary, catalog, names, trial.folder)
+        led = _Led(canary, catalog, names, trial.folder)
         ends = Counter(led.follow(trial.random) for _ in range(trial.times))
         heard, reached = len(canary.seen), names.reached_inside
         assert not heard, f"the canary heard {heard} of {trial.times}: {canary.seen[:3]}"
@@ -75,9 +70,12 @@ class _Led:
     """What is led to the canary, and by which ways."""
 
     def __init__(
-        self, places: Any, guarded: Any, canary: Any, catalog: Any, names: Any, folder: Path
+        self,
+        canary: GuardedServer,
+        catalog: GuardedServer,
+        names: private_places.NameServer,
+        folder: Path,
     ) -> None:
-        self._places, self._guarded = places, guarded
         self._canary, self._catalog, self._names = canary, catalog, names
         self._folder = folder
         self._port = canary.host.partition(":")[2]
@@ -87,9 +85,9 @@ class _Led:
         href = self._href(source)
         way = source.choice(WAYS)
         # Names that move in between answer the first look-ups honestly.
-        public = [self._places.PUBLIC]
+        public = [private_places.PUBLIC]
         self._names.answers["rebinds.example"] = [public] * source.randrange(3) + [["127.0.0.1"]]
-        self._catalog.answer = lambda seen: self._places.follow(seen, self._guarded)
+        self._catalog.answer = private_places.follow
         try:
             if getattr(self, f"_{way}")(href):
                 return f"{way}: no address"
@@ -104,25 +102,25 @@ class _Led:
         for host in hosts:
             href = f"http://{host}:{self._port}/a.json"
             for catalog in (self._folder / "catalog.json", "http://inside.example/stac"):
-                DocumentReader(self._places.access_of(catalog)).fetch(href)
+                DocumentReader(private_places.access_of(catalog)).fetch(href)
         heard = len(self._canary.seen) - heard
         assert heard == 2 * len(hosts), f"the canary heard only {heard} where it is allowed"
         return heard
 
     def _href(self, source: random.Random) -> str:
-        hosts = (*self._places.LITERALS, *self._places.NAMES)
-        form = source.choice((*self._places.FORMS, *OTHER_FORMS))
+        hosts = (*private_places.LITERALS, *private_places.NAMES)
+        form = source.choice((*private_places.FORMS, *OTHER_FORMS))
         href = form.format(host=source.choice(hosts), port=self._port)
         for _ in range(source.choice((0, 0, 1, 2, MOST_HOPS))):
-            status = source.choice(self._places.STATUSES)
-            target = self._places.escaped(href)
+            status = source.choice(private_places.STATUSES)
+            target = private_places.escaped(href)
             href = f"http://stac.example/go?status={status}&to={target}"
         return href
 
     def _file(self, href: str) -> bool:
-        address = resolve_asset(href, self._places.CATALOG)
+        address = resolve_asset(href, private_places.CATALOG)
         if address is not None:
-            files = RasterFiles(2, self._folder, 1, self._places.access_of())
+            files = RasterFiles(2, self._folder, 1, private_places.access_of())
             try:
                 files.open(address)
             finally:
@@ -130,20 +128,18 @@ class _Led:
         return address is None
 
     def _document(self, href: str) -> bool:
-        location = resolve_link(href, self._places.CATALOG)
+        location = resolve_link(href, private_places.CATALOG)
         if location is not None:
-            DocumentReader(self._places.access_of()).fetch(location)
+            DocumentReader(private_places.access_of()).fetch(location)
         return location is None
 
     def _page(self, href: str) -> bool:
         page = {"features": [], "links": [{"rel": "next", "href": href}]}
-        replies = iter([self._guarded.Reply.of_json(page)])
-        self._catalog.answer = lambda seen: (
-            self._places.follow(seen, self._guarded) or next(replies, None)
-        )
-        client = catalog_client(self._places.access_of())
+        replies = iter([Reply.of_json(page)])
+        self._catalog.answer = lambda seen: private_places.follow(seen) or next(replies, None)
+        client = catalog_client(private_places.access_of())
         try:
-            pages = read_pages(client, WebRequest(self._places.CATALOG), "features")
+            pages = read_pages(client, WebRequest(private_places.CATALOG), "features")
             next(pages)
             return next(pages, None) is None
         finally:

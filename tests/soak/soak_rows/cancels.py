@@ -34,7 +34,10 @@ from fairweather.core.bridge.request import (
 )
 from fairweather.core.bridge.series_recipe import SeriesRecipe
 from fairweather.core.bridge.worker_process import run_job
-from soak_faults import load
+from local_jobs import Served
+from run_stages import make_holding_python
+from silent_server import HEAD, PAGE, silent_server
+from small_job import SmallJob
 from soak_row import Row, Trial
 
 TIMES = 200
@@ -100,7 +103,6 @@ def run(trial: Trial) -> Mapping[str, object]:
 
 @contextmanager
 def _runs(trial: Trial) -> Iterator[Runs]:
-    silent = load("silent_server")
     temporary = trial.folder / "tmp"
     temporary.mkdir()
     settings = {"TMPDIR": str(temporary), "TEMP": str(temporary), "TMP": str(temporary)}
@@ -108,14 +110,12 @@ def _runs(trial: Trial) -> Iterator[Runs]:
         # Before TMPDIR is this row's: the children's is.
         tempfile.gettempdir()
         stack.enter_context(mock.patch.dict(os.environ, settings))
-        never = stack.enter_context(silent.silent_server())
-        half = stack.enter_context(silent.silent_server(silent.HEAD + silent.PAGE))
+        never = stack.enter_context(silent_server())
+        half = stack.enter_context(silent_server(HEAD + PAGE))
         requests, seconds = _finite(trial.folder)
         stalled = _stalled(trial.folder, never, half)
         seconds |= dict.fromkeys([*stalled, ENVIRONMENT], SECONDS_OF_A_STALLED_RUN)
-        python = load("run_stages", HERE.parent).make_holding_python(
-            trial.folder / "python", Path(sys.executable)
-        )
+        python = make_holding_python(trial.folder / "python", Path(sys.executable))
         held = {"FAIRWEATHER_TEST_HELD": str(trial.folder / "held")}
         stack.enter_context(mock.patch.dict(os.environ, held))
         yield Runs({**requests, **stalled}, seconds, f"{never}/simple", python, trial.folder)
@@ -154,10 +154,9 @@ def _finite(folder: Path) -> tuple[dict[str, Request], dict[str, float]]:
 
 def _stalled(folder: Path, never: str, half: str) -> dict[str, Request]:
     """Runs that wait for a server: for its catalogue, for a page of it, and for pixels."""
-    jobs, local = load("small_job"), load("local_jobs")
     served = folder / "served"
     served.mkdir()
-    job = jobs.SmallJob(folder, local.Served(served))
+    job = SmallJob(folder, Served(served))
     at_server = json.loads(json.dumps(job.items).replace(str(served), never))
     job.items = at_server
     search = job.search()

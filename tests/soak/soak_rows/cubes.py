@@ -23,8 +23,8 @@ from fairweather.core.science.imagery.memory_budget import BlockPlan
 from fairweather.core.science.reporter import RecordingReporter
 from soak_compare import check_band, check_count
 from soak_cubes import Cube, make_cube
-from soak_faults import load_package
 from soak_oracle import Composite, compose
+from soak_package import load_package
 from soak_row import Row, Trial
 
 FAILURES_SHOWN = 5

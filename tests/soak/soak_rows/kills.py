@@ -17,7 +17,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import rasterio
-from soak_faults import load
+from fairweather.core.bridge.request import CompositeRequest, request_to_json
+from small_job import BANDS, SmallJob, assert_same_pixels
 from soak_row import Row, Trial
 
 PROGRAM = Path(__file__).resolve().parent.parent / "soak_job_to_kill.py"
@@ -72,11 +73,10 @@ class _SmallJobToKill:
     starter = "run_job"
 
     def __init__(self, folder: Path) -> None:
-        small_job = load("small_job")
         scenes = folder / "scenes"
         scenes.mkdir(parents=True)
         files = SimpleNamespace(folder=scenes, address=str(scenes))
-        self.job = small_job.SmallJob(folder, files, columns=COLUMNS)
+        self.job = SmallJob(folder, files, columns=COLUMNS)
         self.results = folder / "results"
         self.results.mkdir()
         self.output = self.results / "composite.tif"
@@ -84,12 +84,11 @@ class _SmallJobToKill:
         self.folder = folder
         self.log = folder / "log"
         self.request = folder / "request.json"
-        bridge = sys.modules["fairweather.core.bridge.request"]
-        request = bridge.CompositeRequest(
-            self.job.search(), small_job.BANDS, str(self.output), report=str(self.report),
+        request = CompositeRequest(
+            self.job.search(), BANDS, str(self.output), report=str(self.report),
             memory_gb=1.0, count_band=True,
         )  # fmt: skip
-        self.request.write_text(bridge.request_to_json(request), encoding="utf-8")
+        self.request.write_text(request_to_json(request), encoding="utf-8")
 
     def start(self) -> subprocess.Popen:
         """A process that runs the job by a worker of its own."""
@@ -116,7 +115,7 @@ class _SmallJobToKill:
         self.seconds = time.monotonic() - began
         with rasterio.open(self.output) as dataset:
             pixels = dataset.read().astype(np.float64)[:-1]
-        load("small_job").assert_same_pixels(pixels, self.job.oracle())
+        assert_same_pixels(pixels, self.job.oracle())
         assert len(self.noted("composed")) == COLUMNS
         return self.output.read_bytes()
 

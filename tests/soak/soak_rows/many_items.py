@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import arro3.core
 import arro3.io
 import shapely
 from fairweather.core.bridge.request import Area, SceneSearch, SearchScenesRequest
+from loopback import PLACE, serving
 from soak_published_items import COLLECTION, item_id, made_up_item, moment_of
 from soak_row import Row, Trial
 from soak_worker import MEGABYTE, run_worker
@@ -171,17 +171,8 @@ def _served(catalogue: Catalogue) -> Iterator[str]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer(PLACE, Handler)) as address:
         yield address
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class _Rows(io.RawIOBase):

@@ -49,7 +49,7 @@ from fairweather.core.science.web.json_text import parse_json
 from soak_items import CHANGES, honest_items
 from soak_json_mutations import CANARY, mutate
 from soak_row import Row, Trial
-from soak_watch import ROOT, Watch
+from soak_watch import Watch
 
 # Of the processor: others may be busy with it.
 SECONDS_EACH = 2.0
@@ -237,12 +237,11 @@ def read_mutated(seed: int, first: int, count: int, folder: Path) -> dict[str, o
 
 
 CHILD = """
-import sys, importlib.util
+import sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
-spec = importlib.util.spec_from_file_location("soak_launch", {launch!r})
-launch = importlib.util.module_from_spec(spec); spec.loader.exec_module(launch)
-launch.load_package()
+from soak_package import load_package
+load_package()
 from soak_rows import mutated_items
 mutated_items.read_mutated({seed}, 0, {count}, Path({folder!r}))
 """
@@ -255,7 +254,6 @@ def _traced(seed: int, count: int, folder: Path) -> str:
     log = folder / "strace.txt"
     code = CHILD.format(
         here=str(Path(__file__).resolve().parents[1]),
-        launch=str(ROOT / "core" / "launch.py"),
         seed=seed,
         count=count,
         folder=str(folder),

@@ -16,8 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from range_server import RangeServer, running
 from soak_broken_files import write_honest_files
-from soak_faults import load
 from soak_row import Row, Trial
 
 HERE = Path(__file__).resolve().parents[1]
@@ -40,9 +40,8 @@ def run(trial: Trial) -> dict[str, object]:
         (trial.folder / name).mkdir()
     for name, content in write_honest_files(trial.folder).items():
         (trial.folder / "honest" / name).write_bytes(content)
-    range_server = load("range_server", HERE.parent)
     tally = _Tally(seed)
-    with range_server.running(range_server.RangeServer(trial.folder)) as server:
+    with running(RangeServer(trial.folder)) as server:
         first = 0
         while first < trial.times:
             end = min(first + FILES_OF_A_CHILD, trial.times)

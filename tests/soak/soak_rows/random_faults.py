@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 
-from soak_faults import load, small_job
+from small_job import assert_same_pixels
+from soak_faults import served_job
 from soak_row import Row, Trial
 
 SHARE_THAT_FAILS = 0.3
@@ -21,7 +22,7 @@ FEWEST_REQUESTS_TO_TIME = 1000
 def run(trial: Trial) -> dict[str, object]:
     """A composite in calm, and again with failures, of as many requests as there are times."""
     columns = max(1, -(-trial.times // REQUESTS_BY_COLUMN) - 1)
-    with small_job(trial.folder, DAYS, columns, is_patient=True) as (job, server):
+    with served_job(trial.folder, DAYS, columns, is_patient=True) as (job, server):
         expected = job.oracle()
         server.latency = LATENCY
         calm, calm_seconds = _timed(job)
@@ -30,7 +31,7 @@ def run(trial: Trial) -> dict[str, object]:
         server.rate, server.chance = SHARE_THAT_FAILS, random.Random(trial.random.random())
         found, seconds = _timed(job)
     for one in (calm, found):
-        load("small_job").assert_same_pixels(one.pixels, expected)
+        assert_same_pixels(one.pixels, expected)
         assert one.named == [], one.named
     times = seconds / calm_seconds
     if calm_requests >= FEWEST_REQUESTS_TO_TIME:

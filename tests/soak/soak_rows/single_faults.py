@@ -7,7 +7,8 @@ import shutil
 import time
 
 import numpy as np
-from soak_faults import load, small_job
+from small_job import assert_only_the_named_is_lost, assert_same_pixels
+from soak_faults import served_job
 from soak_row import Row, Trial
 
 ONCE = ("reset", "stall", "cut", "429 after 0", "503", "long")
@@ -27,7 +28,7 @@ def run(trial: Trial) -> dict[str, object]:
             (KINDS[n % len(KINDS)], trial.random.randint(1, REQUESTS)) for n in range(trial.times)
         ]
     failures, seconds, lost = [], [], 0
-    with small_job(trial.folder, DAYS) as (job, server):
+    with served_job(trial.folder, DAYS) as (job, server):
         expected = job.oracle()
         job.run()
         assert server.requests >= REQUESTS, f"the job has only {server.requests} requests"
@@ -59,9 +60,9 @@ def _is_lost(job, server, expected, kind, number) -> bool:
     found = job.run()
     assert server.requests >= number, "the request was never made"
     if kind in FOR_GOOD:
-        load("small_job").assert_only_the_named_is_lost(found, job)
+        assert_only_the_named_is_lost(found, job)
         return bool(found.named)
-    load("small_job").assert_same_pixels(found.pixels, expected)
+    assert_same_pixels(found.pixels, expected)
     assert found.named == []
     assert "FAIRWEATHER_SKIPPED" not in found.tags
     return False

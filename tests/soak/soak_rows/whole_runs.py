@@ -20,7 +20,7 @@ from fairweather.core.bridge.request import CompositeRequest, SampleCatalogReque
 from fairweather.core.bridge.worker_process import run_job
 from fairweather.core.science.reporter import RecordingReporter
 from fairweather.core.science.sample_catalog.job import run_sample_catalog
-from soak_faults import load
+from faulty_server import FaultyServer, running
 from soak_row import Row, Trial
 from soak_runs import Run, check_run, make_run
 from soak_sample import MASK, wanted_scenes
@@ -308,8 +308,8 @@ def run(trial: Trial) -> dict[str, object]:
     sample, scratch = trial.folder / "sample", trial.folder / "scratch"
     scratch.mkdir()
     run_sample_catalog(SampleCatalogRequest(str(sample), DAYS), RecordingReporter(), scratch)
-    faulty_server, failures = load("faulty_server"), []
-    with faulty_server.running(faulty_server.FaultyServer(sample)) as server:
+    failures = []
+    with running(FaultyServer(sample)) as server:
         stage = _Stage(trial, server)
         for number in range(trial.times):
             try:

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
-from soak_faults import load
+from failing_disk import FAULTS
+from local_jobs import Walk
 from soak_row import Row, Trial
 
 JOBS = ("searchscenes", "composite", "timeseries", "samplecatalog")
 TIMES = 850  # as many as there are: with fewer, a random part of them is tried
-TESTS = Path(__file__).resolve().parents[2]
 
 
 def run(trial: Trial) -> Mapping[str, object]:
     """Walk; after each there is the old file or the new one, and one sentence."""
-    disks = load("failing_disk", TESTS)
-    local, small_job = load("local_jobs"), load("small_job")
     with pytest.MonkeyPatch.context() as patch:
-        walk = local.Walk(trial.folder, small_job, disks, patch)
+        walk = Walk(trial.folder, patch)
         places = [
             (job, fault, at)
             for job in JOBS
             for at in range(1, len(walk.steps(job)) + 1)
-            for fault in disks.FAULTS
+            for fault in FAULTS
         ]
         of_all = Counter(job for job, _, _ in places)
         if trial.times < len(places):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ..checks import Conditions
 from ..source import RawItem, SearchedSource
 from .landsat import METADATA, OTHER_METADATA, is_profile_of_landsat, read_landsat
 from .scene_item import LocalScene, scene_item
-from .sentinel2 import is_profile_of_sentinel2, is_safe_folder, read_safe
+from .sentinel2 import is_profile_of_sentinel2, is_safe_folder, metadata_files, read_safe
 
 MOST_LEVELS = 8
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz")
@@ -44,6 +44,7 @@ class LocalScenes(SearchedSource):
         self._folder = folder
         self._profile = profile
         self._has_archives = False
+        self._documents: list[str] = []
 
     def batches(self, conditions: Conditions | None) -> Iterator[list[RawItem]]:  # noqa: ARG002
         """Every scene, in the order of the names.
@@ -72,6 +73,10 @@ class LocalScenes(SearchedSource):
         """The scenes are taken as those of the profile's collection."""
         return [self._profile.collection]
 
+    def documents(self) -> Collection[str]:
+        """The paths of the scenes' metadata."""
+        return self._documents
+
     @property
     def _sensor(self) -> str:
         if is_profile_of_sentinel2(self._profile):
@@ -94,7 +99,9 @@ class LocalScenes(SearchedSource):
             yield [_Place(LANDSAT, folder / one) for one in _landsat_metadata(files)]
 
     def _read(self, place: _Place) -> list[RawItem]:
+        is_safe = place.sensor == SENTINEL2
         try:
+            self._documents += map(str, metadata_files(place.path) if is_safe else [place.path])
             scene = READERS[place.sensor](place.path, self._profile)
             item = scene_item(scene, self._profile.collection, self._profile.thumbnail)
         except (ValueError, OSError) as error:

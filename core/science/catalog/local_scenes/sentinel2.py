@@ -49,6 +49,11 @@ def is_safe_folder(folder: Path) -> bool:
     return is_named or (folder / METADATA).is_file()
 
 
+def metadata_files(folder: Path) -> list[Path]:
+    """The files that tell of the scene in a ``.SAFE`` folder."""
+    return [folder / METADATA, *_granules(folder)]
+
+
 def read_safe(folder: Path, profile: CollectionProfile) -> LocalScene:
     """The scene in a ``.SAFE`` folder, with the files that the profile names.
 
@@ -60,7 +65,7 @@ def read_safe(folder: Path, profile: CollectionProfile) -> LocalScene:
         if level_1:
             raise ValueError("is Level 1C, which has no surface reflectance; get its Level 2A")
         raise ValueError(f"lacks {METADATA}; unzip it again")
-    granules = sorted(folder.glob("GRANULE/*/MTD_TL.xml"))
+    granules = _granules(folder)
     if len(granules) != 1:
         raise ValueError(f"has {len(granules)} granules with an MTD_TL.xml, not one; get it again")
     product, tile = read_xml(folder / METADATA), read_xml(granules[0])
@@ -76,6 +81,10 @@ def read_safe(folder: Path, profile: CollectionProfile) -> LocalScene:
         files=files,
         thumbnail=next(iter(sorted(folder.glob("*-ql.jpg"))), None),
     )
+
+
+def _granules(folder: Path) -> list[Path]:
+    return sorted(folder.glob("GRANULE/*/MTD_TL.xml"))
 
 
 def _files(

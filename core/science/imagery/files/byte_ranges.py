@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
@@ -23,6 +24,7 @@ from ...web.reasons import reason_in_words
 from ...web.retry_after import retry_after
 from ...web.timed_answers import Pace
 from ...whole_file import FULL_DISK_ERRORS
+from . import signatures
 from .bytes_in_flight import BytesInFlight
 from .patience import Hosts, RangeError, StatusError, first_cause, may_pass, retry_policy
 from .processor_places import place_given_up
@@ -35,9 +37,21 @@ MOST_COPIED_BYTES = 8 * 1024**3
 # Twice what the usual tiles take, of a megabyte and a half in each of the reading threads.
 MOST_BYTES_IN_FLIGHT = 96 * 1024**2
 
+# Of a range whose server sends less at a time than it is asked for; after these, each further one
+# counts as a failure.
+MOST_PARTS = 100
+
 PARTIAL_CONTENT = 206
 WHOLE_CONTENT = 200
 RANGE_NOT_SATISFIABLE = 416
+
+
+class _Part(NamedTuple):
+    """Bytes from the place on that was asked for, and how long the file is, where that is known."""
+
+    content: bytes
+    is_last: bool
+    file_bytes: int | None = None
 
 
 class RangeReader:
@@ -53,6 +67,8 @@ class RangeReader:
         self._connections = Connections(allowed, connections, TIMEOUT, PACE)
         self._scratch = scratch
         self._copies: dict[str, Path] = {}
+        self._file_bytes: dict[str, int] = {}
+        self._bytes_before: dict[str, int] = {}
         self._copying: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
         self._hosts = Hosts()
@@ -83,9 +99,16 @@ class RangeReader:
 
     def _read_patiently(self, href: str, start: int, length: int) -> bytes:
         attempts = self._hosts.attempts(href, retry_policy())
+        parts: list[bytes] = []
         while True:
             try:
-                return self._request(href, start, length)
+                part = self._request(href, start, length)
+                parts.append(part.content)
+                if part.is_last:
+                    return b"".join(parts)
+                start, length = start + len(part.content), length - len(part.content)
+                if len(parts) > MOST_PARTS:
+                    raise ProtocolError("the server sent too little of the range each time")
             except (StatusError, HTTPError, OSError) as error:
                 cause = first_cause(error)
                 if not may_pass(cause):
@@ -122,7 +145,7 @@ class RangeReader:
         for copy in self._copies.values():
             copy.unlink(missing_ok=True)
 
-    def _request(self, href: str, start: int, length: int) -> bytes:
+    def _request(self, href: str, start: int, length: int) -> _Part:
         headers = {
             "Range": f"bytes={start}-{start + length - 1}",
             "User-Agent": "fairweather",
@@ -131,9 +154,9 @@ class RangeReader:
         response = request_file(self._connections, self._access, href, headers)
         try:
             if response.status == WHOLE_CONTENT:
-                return _read_disk(self._copy(href, response), start, length)
+                return _Part(_read_disk(self._copy(href, response), start, length), is_last=True)
             if response.status == RANGE_NOT_SATISFIABLE:
-                return b""
+                return _Part(b"", is_last=True)
             if response.status != PARTIAL_CONTENT:
                 raise StatusError(response.status, retry_after(response.headers))
             # One byte more than asked for is enough to see that an answer is too long.
@@ -142,20 +165,45 @@ class RangeReader:
             # A connection whose answer was not read to its end cannot serve the next request.
             response.close()
             response.release_conn()
-        return _checked(content, start, length, response.headers.get("Content-Range", ""))
+        part = _checked(content, start, length, response.headers.get("Content-Range", ""))
+        if part.file_bytes is not None:
+            self._file_bytes[href] = part.file_bytes
+        return part
 
     def _copy(self, href: str, response: urllib3.BaseHTTPResponse) -> Path:
         with self._lock:
             copying = self._copying[href]
         with copying:
             if href not in self._copies:
-                content = pieces(response, MOST_COPIED_BYTES + 1)
-                first = next(content, b"")
-                if first.lstrip().startswith(b"<"):
-                    # As a hotel's network does until somebody signs in.
-                    raise ProtocolError("the server sent a web page instead of the file")
-                self._keep(href, chain([first], content))
+                self._keep(href, self._whole(href, response))
             return self._copies[href]
+
+    def _whole(self, href: str, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        """All of an answer that is the whole file.
+
+        Raises:
+            HTTPError: it is something else, or only a part, as far as that can be told.
+        """
+        content = pieces(response, MOST_COPIED_BYTES + 1)
+        first = b""
+        while len(first) < signatures.LONGEST and (piece := next(content, b"")):
+            first += piece
+        if first.lstrip().startswith(b"<"):
+            # As a hotel's network does until somebody signs in.
+            raise ProtocolError("the server sent a web page instead of the file")
+        if not signatures.is_raster(first):
+            raise ProtocolError("the server sent something else instead of the file")
+        size = 0
+        for piece in chain([first], content):
+            size += len(piece)
+            yield piece
+        expected = self._file_bytes.get(href)
+        if expected is None and not _tells_its_end(response):
+            # A closed connection may be the file's end, or a failure: it takes two alike.
+            expected = self._bytes_before.get(href, -1)
+            self._bytes_before[href] = size
+        if expected not in (None, size):
+            raise ProtocolError("the server sent a part instead of the whole file")
 
     def _keep(self, href: str, content: Iterable[bytes]) -> Path:
         """The copy of a file, of its ``content`` if there is none yet."""
@@ -196,22 +244,30 @@ def _write(path: Path, content: Iterable[bytes]) -> None:
         raise
 
 
-def _checked(content: bytes, start: int, length: int, content_range: str) -> bytes:
-    """The content of an answer that says ``bytes 0-99/1234``, if it is the range asked for.
+def _tells_its_end(response: urllib3.BaseHTTPResponse) -> bool:
+    """Whether urllib3 finds out if an answer breaks off."""
+    is_chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    return is_chunked or response.headers.get("Content-Length", "").isdigit()
+
+
+def _checked(content: bytes, start: int, length: int, content_range: str) -> _Part:
+    """The part of an answer that says ``bytes 0-99/1234``, if it begins the range asked for.
+
+    A server may send less than it is asked for (RFC 9110, 15.3.7), and ``*`` if it does not know
+    where the file ends.
 
     Raises:
         ProtocolError: it is another range.
     """
-    found = re.fullmatch(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", content_range)
-    is_told = found and int(found[1]) == start and len(content) == int(found[2]) + 1 - start
-    # A server that does not know where the file ends sends what there is.
-    if (
-        found
-        and is_told
-        and len(content) <= length
-        and (found[3] == "*" or len(content) == min(length, int(found[3]) - start))
-    ):
-        return content
+    found = re.fullmatch(
+        r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", content_range, re.IGNORECASE
+    )
+    end = start + len(content)
+    if found and int(found[1]) == start and int(found[2]) + 1 == end and len(content) <= length:
+        file_bytes = None if found[3] == "*" else int(found[3])
+        is_at_end = end == file_bytes or (file_bytes is None and not content)
+        if is_at_end or (content and (file_bytes is None or end < file_bytes)):
+            return _Part(content, is_at_end or len(content) == length, file_bytes)
     raise ProtocolError("the server sent another range than it was asked for")
 
 

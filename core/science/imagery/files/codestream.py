@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
+from . import signatures
+
 CODESTREAM_BOX = b"jp2c"
 MOST_BOXES = 64
 MOST_HEADER_BYTES = 4 * 1024**2
@@ -76,7 +77,7 @@ def read_header(read: Read) -> Header | None:
     Raises:
         ValueError: it is broken.
     """
-    if read(0, len(SIGNATURE)) != SIGNATURE:
+    if read(0, len(signatures.JPEG2000)) != signatures.JPEG2000:
         return None
     box, start, end = _find_codestream(read)
     if read(start, 2) != START:

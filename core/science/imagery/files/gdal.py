@@ -16,10 +16,11 @@ import numpy as np
 import rasterio
 import rasterio.windows
 from odc.geo.geobox import GeoBox
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 
 from .gdal_checks import DamagedTileError, check_deflated_tiles, decoders_complaints_raised
-from .raster_file import Window, check_crs, read_error
+from .raster_file import Window, read_error, read_grid
 
 # GDAL finds a format by a file's content, and some formats name further files to open: an address
 # that ends in .tif must not bring those in.
@@ -129,13 +130,14 @@ class GdalFile:
         self._datasets = datasets
         try:
             with datasets.lend(self._place, 0) as dataset:
-                check_crs(href, dataset.crs)
                 overviews = len(dataset.overviews(1))
+                has_mask = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
                 self.stores_overviews = dataset.driver == TIFF_DRIVER
                 self.nodata: float | None = dataset.nodata
             levels = [self._describe(level) for level in range(overviews + 1)]
         except RasterioError as error:
             raise read_error(href, error) from error
+        self.mask = _Mask(self) if has_mask else None
         self._levels = tuple(geobox for geobox, _ in levels)
         self._tile_shapes = tuple(tile_shape for _, tile_shape in levels)
 
@@ -151,14 +153,21 @@ class GdalFile:
 
     def read(self, level: int, window: Window, whole: Window) -> np.ndarray:  # noqa: ARG002
         """The pixels of a window; see ``RasterFile``."""
+        return self._read(level, window, is_mask=False)
+
+    def read_mask(self, level: int, window: Window) -> np.ndarray:
+        """Where the pixels of a window count: uint8, 0 where they do not."""
+        return self._read(level, window, is_mask=True)
+
+    def _read(self, level: int, window: Window, is_mask: bool) -> np.ndarray:
+        place = rasterio.windows.Window.from_slices(*window)
         try:
             # Whatever fails within, the dataset is closed with the pixels that it holds.
             with self._datasets.lend(self._place, level) as dataset, decoders_complaints_raised():
-                if dataset.driver == TIFF_DRIVER:
+                if dataset.driver == TIFF_DRIVER and not is_mask:
                     check_deflated_tiles(dataset, Path(self._place), window)
-                pixels: np.ndarray = dataset.read(
-                    1, window=rasterio.windows.Window.from_slices(*window)
-                )
+                read = dataset.read_masks if is_mask else dataset.read
+                pixels: np.ndarray = read(1, window=place)
         except (RasterioError, DamagedTileError, OSError) as error:
             raise read_error(self._href, error) from error
         return pixels
@@ -168,7 +177,18 @@ class GdalFile:
             shape: tuple[int, int] = dataset.block_shapes[0]
             if shape[0] * shape[1] > MOST_BLOCK_PIXELS:
                 raise read_error(self._href, "its tiles are too large to be read")
-            return GeoBox.from_rio(dataset), shape
+            return read_grid(self._href, dataset), shape
+
+
+class _Mask:
+    """The mask of a file, or its alpha band, as pixels."""
+
+    def __init__(self, file: GdalFile) -> None:
+        self._file = file
+
+    def read(self, level: int, window: Window, whole: Window) -> np.ndarray:  # noqa: ARG002
+        """The pixels of a window; see ``RasterFile``."""
+        return self._file.read_mask(level, window)
 
 
 def _open(key: _Key) -> rasterio.DatasetReader:

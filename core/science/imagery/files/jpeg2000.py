@@ -15,6 +15,7 @@ import numpy as np
 import rasterio
 import rasterio.windows
 from odc.geo.geobox import GeoBox
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
@@ -22,7 +23,7 @@ from .byte_ranges import RangeReader
 from .codestream import MOST_HEADER_BYTES, Header, Read, TileParts, read_header
 from .gdal import GDAL_OPTIONS
 from .patience import RangeError
-from .raster_file import Window, check_crs, read_error
+from .raster_file import Window, read_error, read_grid
 from .tile_cache import TileCache
 from .tile_grid import TiledLevel, TileGrid
 
@@ -78,6 +79,11 @@ class Jpeg2000File:
         """JPEG 2000 tells none."""
         return None
 
+    @property
+    def mask(self) -> None:
+        """GDAL reads the files that have an alpha band as wholes."""
+        return None
+
     def read(self, level: int, window: Window, whole: Window) -> np.ndarray:
         """The pixels of a window; see ``RasterFile``."""
         tiles = TiledLevel(
@@ -128,11 +134,13 @@ def open_jpeg2000(href: str, ranges: RangeReader, cache: TileCache) -> Jpeg2000F
 
 
 def _read_levels(href: str, header: Header) -> _Levels | None:
-    """All levels as GDAL finds them; None where they do not share the tiles' edges."""
+    """All levels as GDAL finds them; None where they do not share the tiles' edges, or have an
+    alpha band."""
     # A tile part of no bytes: the driver wants to see one, but reads it only for pixels.
     content = header.file_of(b"\xff\x90\x00\x0a\x00\x00\x00\x00\x00\x0e\x00\x01\xff\x93")
     with _open(content, 0) as dataset:
-        check_crs(href, dataset.crs)
+        if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
+            return None
         if dataset.shape != header.shape:
             raise ValueError("its two headers differ")
         factors, dtype = dataset.overviews(1), np.dtype(dataset.dtypes[0])
@@ -143,7 +151,7 @@ def _read_levels(href: str, header: Header) -> _Levels | None:
             return None
         with _open(content, number) as dataset:
             grid = TileGrid(dataset.shape, tuple(side // factor for side in header.tile_shape))
-            levels.append(_Level(number, GeoBox.from_rio(dataset), grid))
+            levels.append(_Level(number, read_grid(href, dataset), grid))
     return tuple(levels), dtype
 
 

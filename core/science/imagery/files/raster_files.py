@@ -10,14 +10,13 @@ from pathlib import Path
 
 from ....bridge.errors import ReadError
 from ...access.access import Access
+from . import signatures
 from .byte_ranges import RangeReader
-from .codestream import SIGNATURE as JPEG2000_SIGNATURE
 from .gdal import GdalFile, OpenDatasets
 from .jpeg2000 import open_jpeg2000
 from .patience import MOST_FAILED_READS, RangeError
 from .processor_places import place_given_up
 from .raster_file import RasterFile, read_error
-from .tiff import SIGNATURES as TIFF_SIGNATURES
 from .tiff import open_tiff
 from .tile_cache import TileCache
 
@@ -96,8 +95,7 @@ class RasterFiles:
 
     def _copy(self, href: str) -> Path:
         try:
-            start = self._ranges.read(href, 0, len(JPEG2000_SIGNATURE))
-            if start != JPEG2000_SIGNATURE and start[:4] not in TIFF_SIGNATURES:
+            if not signatures.is_raster(self._ranges.read(href, 0, signatures.LONGEST)):
                 raise read_error(href, "it is neither TIFF nor JPEG 2000")
             return self._ranges.copy(href)
         except RangeError as error:

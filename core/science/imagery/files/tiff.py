@@ -1,8 +1,8 @@
 """TIFF files read by their own tiles: each is fetched by range and decoded once.
 
 tifffile parses the header and decodes; it knows more compressions and predictors than satellite
-imagery uses. What is unusual otherwise (several bands in one file, a CRS without an EPSG code) is
-left to GDAL.
+imagery uses. What is unusual otherwise (several bands in one file, a mask, a CRS without an EPSG
+code) is left to GDAL.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from ....bridge.errors import FairweatherError
+from . import signatures
 from .byte_ranges import RangeReader
 from .patience import RangeError
-from .raster_file import Window, read_error
+from .raster_file import Window, check_grid, read_error
 from .tiff_header import TiffHeader
+from .tiff_tile import BrokenTileError, decode_tile
 from .tile_cache import TileCache
 from .tile_grid import TiledLevel, TileGrid
-
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # The header of a Sentinel-2 band with its overviews fits; a longer one takes a second request.
 HEADER_BYTES = 32 * 1024
@@ -49,11 +49,7 @@ GDAL_NODATA = 42113
 REDUCED_IMAGE = 1
 MASK_IMAGE = 4
 USER_DEFINED = 32767
-UNCOMPRESSED = 1
 JPEG_COMPRESSIONS = (6, 7)
-# None, LZW, PackBits, Deflate (twice), LZMA and Zstandard: what they decode to is as large as the
-# tile. A stream of the others tells a size of its own, which may be a lie that no memory has.
-WITHOUT_SIZES = (UNCOMPRESSED, 5, 32773, 8, 32946, 34925, 50000)
 PIXEL_IS_POINT = 2
 
 
@@ -105,6 +101,11 @@ class TiffFile:
         """The file's own nodata value, None without."""
         return self._nodata
 
+    @property
+    def mask(self) -> None:
+        """GDAL reads the files that have one."""
+        return None
+
     def read(self, level: int, window: Window, whole: Window) -> np.ndarray:
         """The pixels of a window; see ``RasterFile``."""
         own = self._levels[level]
@@ -127,17 +128,9 @@ class TiffFile:
                 yield tile, np.broadcast_to(empty, shape)
                 continue
             try:
-                decoded = level.page.decode(content, tile)[0]
-            except Exception as error:  # each codec has errors of its own
-                if isinstance(error, MemoryError) and level.page.compression in WITHOUT_SIZES:
-                    raise
-                raise read_error(self._href, f"tile {tile} is broken: {error}") from error
-            if decoded is None or decoded.size < shape[0] * shape[1]:
-                raise read_error(self._href, f"tile {tile} is broken")
-            pixels = decoded.reshape(decoded.shape[1:3])[: shape[0], : shape[1]]
-            # A part would keep the whole in memory: what was fetched, or the tile beyond the edge.
-            is_part = level.page.compression == UNCOMPRESSED or pixels.size < decoded.size
-            yield tile, pixels.copy() if is_part else pixels
+                yield tile, decode_tile(level.page, tile, content, shape)
+            except BrokenTileError as error:
+                raise read_error(self._href, error) from error
 
     def _fetch(
         self, level: _Level, tiles: Sequence[int]
@@ -188,10 +181,12 @@ def open_tiff(href: str, ranges: RangeReader, cache: TileCache) -> TiffFile | No
     """
     header = TiffHeader(href, ranges, HEADER_BYTES)
     try:
-        if header.read(4) not in SIGNATURES:
+        if header.read(4) not in signatures.TIFF:
             return None
         header.seek(0)
         levels = _read_levels(header)
+        if levels:
+            check_grid(href, levels[0].geobox)
     except RangeError as error:
         raise read_error(href, error) from error
     except FairweatherError:
@@ -221,7 +216,7 @@ def _read_levels(header: TiffHeader) -> list[_Level]:
     full, code = place
     levels = [_level(pages[0], _grid(pages[0].shape, full, code))]
     for page in pages[1:]:
-        if page.subfiletype & REDUCED_IMAGE and not page.subfiletype & MASK_IMAGE:
+        if page.subfiletype & REDUCED_IMAGE:
             height, width = page.shape
             scale = Affine.scale(pages[0].shape[1] / width, pages[0].shape[0] / height)
             levels.append(_level(page, _grid(page.shape, full * scale, code)))
@@ -229,13 +224,14 @@ def _read_levels(header: TiffHeader) -> list[_Level]:
 
 
 def _is_plain(page: tifffile.TiffPage) -> bool:
-    """Whether the page is one band of numbers in tiles or strips of a sensible size.
+    """Whether the page is one band of numbers, and no mask, in tiles or strips of a sensible size.
 
     JPEG's tables lie apart from the tiles: GDAL brings them together.
     """
     return (
         page.samplesperpixel == 1
         and page.ndim == 2
+        and not page.subfiletype & MASK_IMAGE
         and page.dtype is not None
         and page.bitspersample == page.dtype.itemsize * 8
         and page.dtype.kind in "iuf"

@@ -1,7 +1,7 @@
-"""Real STAC servers on loopback: ``python tests/real_servers/servers.py prepare|pgstac|rustac``.
+"""Real STAC servers on loopback: ``python tests/helpers/real_servers.py prepare|pgstac|rustac``.
 
-``prepare`` makes their environment in build/real-servers from the lock beside this file. The other
-two serve a few made-up items until Enter is pressed. The tests use the same functions.
+``prepare`` makes their environment in build/real-servers from the lock in tests/real_servers. The
+other two serve a few made-up items until Enter is pressed. The tests use the same functions.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-LOCK = HERE / "requirements.txt"
-ENVIRONMENT = HERE.parent.parent / "build" / "real-servers"
+from made_up_items import made_up_items
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / "tests" / "real_servers" / "requirements.txt"
+ENVIRONMENT = ROOT / "build" / "real-servers"
 SECONDS_TO_START = 60
 USER = "postgres"
 DATABASE = "postgres"
@@ -222,9 +224,6 @@ def main(name: str) -> int:
     """Prepare, or serve the tests' items until Enter is pressed."""
     if name == "prepare":
         return prepare()
-    sys.path.insert(0, str(HERE))
-    from made_up_items import made_up_items  # noqa: PLC0415
-
     with {"pgstac": pgstac, "rustac": rustac}[name](made_up_items()) as address:
         input(f"{address} (press Enter to stop) ")
     return 0

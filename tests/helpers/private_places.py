@@ -12,6 +12,7 @@ import socket
 from fairweather.core.bridge.request import Area, SceneSearch
 from fairweather.core.science.access.access import open_access
 from fairweather.core.science.web.private_addresses import is_public
+from guarded_server import Reply
 
 PUBLIC = "93.184.216.34"
 CATALOG = "http://stac.example/catalog.json"
@@ -140,11 +141,11 @@ def escaped(text):
     return "".join(f"%{byte:02X}" for byte in text.encode())
 
 
-def follow(seen, guarded):
+def follow(seen):
     """The reply of a catalogue's server that redirects: ``/go?status=…&to=…``; else None."""
     if seen.path == "/go":
         # As servers send what is not ASCII: its bytes in UTF-8.
         place = seen.query["to"].encode().decode("latin-1")
         headers = {"Location": place, "Connection": "close"}
-        return guarded.Reply(int(seen.query["status"]), b"", headers)
+        return Reply(int(seen.query["status"]), b"", headers)
     return None

@@ -1,29 +1,19 @@
-"""Headers in memory, and what it may cost to parse them; the tests beside it load it by path."""
+"""Headers in memory, and what it may cost to parse them."""
 
-import importlib
 import re
 import time
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
 from fairweather.core.bridge.errors import ReadError
 from fairweather.core.science.imagery.files.byte_ranges import MOST_BYTES_IN_FLIGHT
 from fairweather.core.science.imagery.files.bytes_in_flight import BytesInFlight
 from fairweather.core.science.imagery.files.tile_cache import TileCache
 
-SOAK = Path(__file__).resolve().parents[2] / "soak"
 MEGABYTE = 2**20
 MOST_SECONDS = 2
 # What a header may take is far less than a tile that is decoded.
 MOST_BYTES_TO_OPEN = 200 * MEGABYTE
-
-
-def soak_files():
-    """The module of the soak that makes whole and broken files."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SOAK))
-        return importlib.import_module("soak_broken_files")
 
 
 class Bytes:

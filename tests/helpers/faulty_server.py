@@ -1,6 +1,7 @@
 """A server on loopback that sends ranges and breaks the requests it is told to."""
 
 import contextlib
+import gzip
 import json
 import random
 import re
@@ -15,7 +16,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+from loopback import PLACE, serving
+
 EVERY_BYTE = (0, 1_000_000_000)
+
+# Instead of a file, with status 200.
+OTHER_CONTENT = {
+    "html": b"<html>Please sign in</html>",
+    "empty": b"",
+    "json": b'{"message": "Too many requests"}',
+}
+UNTIL_CLOSED = ("until closed", "a part", "a part, packed")
+MOST_OF_SHORT_RANGES = 500
 
 
 @dataclass
@@ -105,18 +117,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif fault.startswith("redirect"):
             self._send(302, b"", {"Location": self.path})
-        elif fault == "html":
-            self._send(200, b"<html>Please sign in</html>", {})
+        elif fault in OTHER_CONTENT:
+            self._send(200, OTHER_CONTENT[fault], {})
+        elif fault in UNTIL_CLOSED:
+            self._send_until_closed(content, fault)
         elif fault[:3].isdigit():
             told, _, wait = fault.partition(" after ")
             self._send(int(told), b"no", {"Retry-After": wait} if wait else {})
         elif not (asked and self._faulty.has_ranges):
             self._send(status, content, {}, fault)
-        elif start >= len(content):
-            self._send(416, b"", {"Content-Range": f"bytes */{len(content)}"})
         else:
-            place = {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}"}
-            self._send(206, content[start:stop], place, fault)
+            self._send_range(content, start, stop, fault)
 
     def _send(self, status, body, headers, fault=""):
         if fault == "long":
@@ -130,6 +141,26 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(key, value)
         self.end_headers()
         self._send_body(body, fault)
+
+    def _send_range(self, content, start, stop, fault):
+        if start >= len(content):
+            self._send(416, b"", {"Content-Range": f"bytes */{len(content)}"})
+            return
+        unit = "bytes"
+        if fault == "short ranges":
+            unit, stop = "Bytes", min(stop, start + MOST_OF_SHORT_RANGES)
+        place = {"Content-Range": f"{unit} {start}-{stop - 1}/{len(content)}"}
+        self._send(206, content[start:stop], place, fault)
+
+    def _send_until_closed(self, content, fault):
+        """A file, or half of it, without a word of how long it is."""
+        body = gzip.compress(content) if "packed" in fault else content
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        if "packed" in fault:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        self.wfile.write(body if fault == "until closed" else body[: len(body) // 2])
 
     def _send_body(self, body, fault):
         half = body[: len(body) // 2]
@@ -164,7 +195,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
     request_queue_size = 64
 
     def handle_error(self, *_):
@@ -178,14 +208,8 @@ class _Server(ThreadingHTTPServer):
 @contextlib.contextmanager
 def running(faulty):
     """Serve until the end of the block."""
-    web = _Server(("127.0.0.1", 0), partial(_Handler, faulty))
-    thread = threading.Thread(target=partial(web.serve_forever, poll_interval=0.01), daemon=True)
-    thread.start()
-    faulty.address = f"http://127.0.0.1:{web.server_address[1]}"
-    try:
-        yield faulty
-    finally:
-        faulty.over.set()
-        web.shutdown()
-        web.server_close()
-        thread.join()
+    with serving(_Server(PLACE, partial(_Handler, faulty))) as faulty.address:
+        try:
+            yield faulty
+        finally:
+            faulty.over.set()

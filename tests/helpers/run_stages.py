@@ -7,7 +7,6 @@ is one that sleeps in a function.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import threading
@@ -17,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
-TESTS = Path(__file__).resolve().parent
+from silent_server import silent_server
+
 SECONDS_TO_REACH = 60
 # After a cancel nothing may be left but QGIS itself, which ends by itself.
 SECONDS_TO_CANCEL = 2
@@ -157,8 +157,7 @@ class Stages:
     def _silent_server(self) -> Tuple[str, threading.Event]:
         """A server's address, and what tells that it was asked."""
         asked = threading.Event()
-        silent = _load(TESTS / "science" / "faults" / "silent_server.py").silent_server
-        return self._stack.enter_context(silent(on_asked=asked.set)), asked
+        return self._stack.enter_context(silent_server(on_asked=asked.set)), asked
 
     def _outputs_of(self, algorithm: str) -> Dict[str, str]:
         files = {
@@ -274,12 +273,3 @@ def _bounds(geojson: Any) -> Tuple[float, float, float, float]:
     [feature] = json.loads(Path(geojson).read_text("utf-8"))["features"]
     xs, ys = zip(*feature["geometry"]["coordinates"][0])
     return min(xs), min(ys), max(xs), max(ys)
-
-
-def _load(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(f"fairweather_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import operator
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import shapely
+from loopback import PLACE, serving
 
 ITEM_SEARCH = "https://api.stacspec.org/v1.0.0/item-search"
 # The extensions have versions of their own, as stac-fastapi names them.
@@ -51,8 +51,8 @@ class StacServer:
     POST untold (a body, but no method), GET, relative. ``empty_pages`` come before the first.
     ``rejects`` names members of a search that it answers with 400. ``failures`` is how many
     requests are answered with 503 first. Where ``moves`` is a number, the search link leads there
-    by as many redirections. With ``never_ends`` a page leads to itself (``page``), to
-    others that are the same (``token``), or to new scenes for ever (``scenes``).
+    by as many redirections. With ``never_ends`` a page leads to itself (``page``), or
+    to new scenes for ever (``scenes``).
     """
 
     items: list[dict]
@@ -210,17 +210,9 @@ def running(server: StacServer):
         def log_message(self, *arguments):
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    server.address = f"http://127.0.0.1:{http.server_port}/v1"
-    thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer(PLACE, Handler)) as address:
+        server.address = f"{address}/v1"
         yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()
 
 
 def _content(server: StacServer, path: str, what: dict) -> tuple[int, bytes]:

@@ -1,7 +1,4 @@
-"""Servers on loopback that take a connection and then keep somebody waiting, until they end.
-
-The tests beside it and rows of the soak load it by path.
-"""
+"""Servers on loopback that take a connection and then keep somebody waiting, until they end."""
 
 import contextlib
 import socket

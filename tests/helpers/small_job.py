@@ -1,7 +1,4 @@
-"""A small composite and a small series of files on a server that fails as told, and its oracle.
-
-The tests beside it and rows of the soak load it by path.
-"""
+"""A small composite and a small series of files on a server that fails as told, and its oracle."""
 
 import csv
 import dataclasses
@@ -118,10 +115,11 @@ def made_up_files(days, shape):
     return files
 
 
-def geotiff(pixels, transform=TRANSFORM, **profile):
+def geotiff(pixels, transform=TRANSFORM, **options):
     height, width = pixels.shape
-    grid = {"crs": "EPSG:32633", "transform": transform, "height": height, "width": width}
-    tiles = {"tiled": True, "blockxsize": TILE, "blockysize": TILE, "compress": "DEFLATE"}
+    grid = {"transform": transform, "height": height, "width": width}
+    tiles = {"tiled": True, "blockxsize": TILE, "blockysize": TILE}
+    profile = {"crs": "EPSG:32633", "compress": "DEFLATE", **options}
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff", count=1, dtype=pixels.dtype, **grid, **tiles, **profile

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import rasterio
+from loopback import PLACE, serving
 
 # What the code under test calls a piece of a header: requests made of such pieces are for headers.
 HEADER_BYTES = 32 * 1024
@@ -151,7 +152,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
     request_queue_size = 64
 
     def handle_error(self, *_: object) -> None:
@@ -177,13 +177,5 @@ def tile_places(path: str | Path) -> dict[tuple[int, int], tuple[int, int]]:
 def running(server: RangeServer):
     """Serve until the end of the block."""
     make: Callable[..., BaseHTTPRequestHandler] = partial(_Handler, server)
-    web = _Server(("127.0.0.1", 0), make)
-    thread = threading.Thread(target=partial(web.serve_forever, poll_interval=0.01), daemon=True)
-    thread.start()
-    server.address = f"http://127.0.0.1:{web.server_address[1]}"
-    try:
+    with serving(_Server(PLACE, make)) as server.address:
         yield server
-    finally:
-        web.shutdown()
-        web.server_close()
-        thread.join()

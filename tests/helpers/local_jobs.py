@@ -1,7 +1,4 @@
-"""Small jobs of each algorithm on local files, as the worker runs them, and what they leave.
-
-The tests beside it and rows of the soak load it by path.
-"""
+"""Small jobs of each algorithm on local files, as the worker runs them, and what they leave."""
 
 import json
 import shutil
@@ -9,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import shapely
+from failing_disk import GONE, FailingDisk, failing
 from fairweather.core.bridge.part_files import remove_parts
 from fairweather.core.bridge.request import (
     CompositeRequest,
@@ -23,6 +21,7 @@ from fairweather.core.science import worker
 from fairweather.core.science.reporter import RecordingReporter
 from fairweather.core.science.sample_catalog import job as sample_catalog_job
 from rasterio.io import MemoryFile
+from small_job import SmallJob, cut_into_tiles
 
 
 @dataclass(frozen=True)
@@ -103,23 +102,19 @@ class Tried:
 
 
 class Walk:
-    """Each algorithm on a disk that fails at one step after the other.
+    """Each algorithm on a disk that fails at one step after the other; ``patch`` is pytest's."""
 
-    ``disks`` is the module failing_disk; ``patch`` is pytest's monkeypatch.
-    """
-
-    def __init__(self, folder, small_job_module, disks, patch):
+    def __init__(self, folder, patch):
         self._folder = folder
-        self._disks = disks
         self._patch = patch
         self._number = 0
         served = folder / "served"
         served.mkdir()
-        small_job_module.cut_into_tiles(patch)
+        cut_into_tiles(patch)
         # One day of the sample catalogue is enough to write files of each kind.
         choose = sample_catalog_job.choose_passes
         patch.setattr(sample_catalog_job, "choose_passes", lambda days: choose(days)[:1])
-        self.job = small_job_module.SmallJob(folder, Served(served))
+        self.job = SmallJob(folder, Served(served))
         self._whole = {}
 
     def steps(self, name):
@@ -139,8 +134,8 @@ class Walk:
         request = requests_by_name(self.job, outputs)[name]
         write_old(request)
         former = contents(outputs)
-        disk = self._disks.FailingDisk((outputs, scratch), fault, at, outputs)
-        with self._disks.failing(disk):
+        disk = FailingDisk((outputs, scratch), fault, at, outputs)
+        with failing(disk):
             failure = run(request, scratch)
         for path in output_files(request):
             # As at the next start: who loses the right to name files can put nothing back.
@@ -157,7 +152,7 @@ class Walk:
     def _faults(self, name, former, now, fault, failure):
         if failure is not None:
             yield from _faults_of_sentence(failure)
-        if fault == self._disks.GONE and not now:
+        if fault == GONE and not now:
             return
         whole = self._whole.get(name, set())
         if name == "samplecatalog":

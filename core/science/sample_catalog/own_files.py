@@ -1,0 +1,76 @@
+"""Which files a sample catalogue consists of, so that nobody else's are taken for its own."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..whole_file import BESIDE_RASTER
+from .documents import COLLECTION_ID
+from .scenes import BAND_RESOLUTIONS, Scene, choose_passes
+from .tiles import Tile, make_tiles
+
+FEWEST_DAYS, MOST_DAYS = 12, 146  # of two years
+CATALOG_FILE, AREA_FILE, TRUTH_FOLDER = "catalog.json", "area.geojson", "truth"
+
+
+def find_other_file(folder: Path) -> str | None:
+    """The first file or folder in ``folder`` that no sample catalogue has; None if all are its own.
+
+    It is told relative to ``folder``. What GDAL keeps beside a raster is the raster's; what is
+    neither a file nor a folder, a link say, is somebody else's whatever its name.
+
+    Raises:
+        OSError: not all of it can be looked at.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    tiles = make_tiles()
+    own_folders, own_files = set(_own_folders(tiles)), set(_own_files(tiles))
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        inside = Path(place).relative_to(folder)
+        for names, own, is_kind in (
+            (folders, own_folders, stat.S_ISDIR),
+            (files, own_files, stat.S_ISREG),
+        ):
+            for name in sorted(names):
+                path = (inside / name).as_posix()
+                if path not in own or not is_kind(Path(place, name).lstat().st_mode):
+                    return path
+    return None
+
+
+def _own_folders(tiles: Sequence[Tile]) -> Iterator[str]:
+    yield from (TRUTH_FOLDER, COLLECTION_ID)
+    yield from (f"{COLLECTION_ID}/{scene}" for scene in _scene_names(tiles))
+
+
+def _own_files(tiles: Sequence[Tile]) -> Iterator[str]:
+    yield from (CATALOG_FILE, AREA_FILE)
+    yield f"{TRUTH_FOLDER}/curves.json"
+    yield f"{COLLECTION_ID}/collection.json"
+    for tile in tiles:
+        for resolution in set(BAND_RESOLUTIONS.values()):
+            for kind in ("median", "land"):
+                yield from _raster(f"{TRUTH_FOLDER}/{tile.name}_{kind}_{resolution}m.tif")
+    for scene in _scene_names(tiles):
+        folder = f"{COLLECTION_ID}/{scene}"
+        yield f"{folder}/{scene}.json"
+        for name in (*BAND_RESOLUTIONS, "scl"):
+            yield from _raster(f"{folder}/{name}.tif")
+        yield from _raster(f"{folder}/thumbnail.png")
+
+
+def _scene_names(tiles: Sequence[Tile]) -> Iterator[str]:
+    """Those of the longest catalogue, which has all passes of the others."""
+    for satellite_pass in choose_passes(MOST_DAYS):
+        yield from (Scene(tile, satellite_pass, {}).name for tile in tiles)
+
+
+def _raster(name: str) -> Iterator[str]:
+    yield name
+    yield from (name + ending for ending in BESIDE_RASTER)

@@ -1,0 +1,94 @@
+"""What killed runs left on a drive that is away at the next start is looked for again."""
+
+import os
+import sys
+
+import pytest
+from fairweather.core.bridge import leftovers
+from fairweather.core.bridge.home import jobs_folder
+from fairweather.core.bridge.job_folders import (
+    all_job_folders,
+    job_folder,
+    note_job,
+    read_job_note,
+)
+from fairweather.core.bridge.leftovers import find_leftovers, remove_leftovers, tidy_up
+from fairweather.core.bridge.part_files import former_path, part_path
+
+
+@pytest.fixture
+def drive(tmp_path):
+    """A drive with a catalogue between two names, and the part of a file, of a job that is dead."""
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    folder = jobs_folder() / "job-of a dead worker"
+    folder.mkdir(parents=True)
+    (folder / "tiles").mkdir()
+    targets = [drive / "catalogue", drive / "made.tif"]
+    note_job(folder, targets, sys.executable)
+    former = former_path(targets[0], folder)
+    former.mkdir()
+    (former / "catalog.json").write_text("old")
+    part_path(targets[1], folder).write_text("half")
+    return drive
+
+
+def test_what_lies_on_a_drive_that_is_away_is_looked_for_until_it_is_back(drive, runs_on):
+    away = drive.rename(drive.with_name("unplugged"))
+    for day in range(3):
+        runs_on(day, times=2)
+        (folder,) = all_job_folders()
+        assert {path.name for path in folder.iterdir()} <= {"job.json", "days.json", "owner.lock"}
+        assert [found.title for found in find_leftovers()] == ["catalogue, made.tif"]
+        remove_leftovers()
+    away.rename(drive)
+    runs_on(3)
+    assert [path.name for path in drive.iterdir()] == ["catalogue"]
+    assert (drive / "catalogue" / "catalog.json").read_text() == "old"
+    assert all_job_folders() == []
+
+
+def test_a_drive_that_never_comes_back_is_forgotten(drive, runs_on):
+    drive.rename(drive.with_name("unplugged"))
+    for day in range(0, 2 * leftovers.MOST_DAYS, 2):
+        runs_on(day, times=3)
+    assert len(all_job_folders()) == 1
+    runs_on(3 * leftovers.MOST_DAYS)
+    assert all_job_folders() == []
+    assert find_leftovers() == []
+
+
+def test_a_drive_that_goes_away_while_a_run_ends_is_looked_for(tmp_path):
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    with job_folder() as folder:
+        note_job(folder, [drive / "made.tif"], sys.executable)
+        part_path(drive / "made.tif", folder).write_text("half")
+        away = drive.rename(tmp_path / "unplugged")
+    assert [path.name for path in folder.iterdir()] == ["job.json"]
+    away.rename(drive)
+    tidy_up()
+    assert list(drive.iterdir()) == []
+    assert all_job_folders() == []
+
+
+def test_a_folder_that_never_was_is_not_looked_for(tmp_path):
+    with job_folder() as folder:
+        note_job(folder, [tmp_path / "mistyped" / "made.tif"], sys.executable)
+        assert read_job_note(folder).outputs == ()
+    assert all_job_folders() == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows lets not everybody make links")
+def test_what_a_killed_run_left_beside_a_links_target_goes_also_if_the_link_changes(tmp_path):
+    disk, link = tmp_path / "disk", tmp_path / "made.tif"
+    disk.mkdir()
+    link.symlink_to(disk / "real.tif")
+    folder = jobs_folder() / "job-of a dead worker"
+    folder.mkdir(parents=True)
+    note_job(folder, [link], sys.executable)
+    part_path(link, folder).write_text("half")
+    link.unlink()
+    tidy_up()
+    assert list(disk.iterdir()) == []
+    assert all_job_folders() == []
