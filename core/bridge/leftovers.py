@@ -104,9 +104,12 @@ def find_leftovers() -> List[Leftover]:
 
 
 def remove_leftovers() -> int:
-    """Remove all of them that are not in use; the bytes freed are returned."""
+    """Remove all of them that are not in use; the bytes freed are returned.
+
+    What lies on a drive that is away now is not looked for again.
+    """
     freed = remove_unfinished()
-    freed += sum(remove_killed_job(folder, MOST_DAYS) for folder in all_job_folders())
+    freed += sum(remove_killed_job(folder, most_days=0) for folder in all_job_folders())
     cache = cache_folder()
     if cache.is_dir() and not any(map(is_in_use, all_job_folders())):
         size = folder_size(cache)

@@ -40,7 +40,6 @@ def test_what_lies_on_a_drive_that_is_away_is_looked_for_until_it_is_back(drive,
         (folder,) = all_job_folders()
         assert {path.name for path in folder.iterdir()} <= {"job.json", "days.json", "owner.lock"}
         assert [found.title for found in find_leftovers()] == ["catalogue, made.tif"]
-        remove_leftovers()
     away.rename(drive)
     runs_on(3)
     assert [path.name for path in drive.iterdir()] == ["catalogue"]
@@ -54,6 +53,13 @@ def test_a_drive_that_never_comes_back_is_forgotten(drive, runs_on):
         runs_on(day, times=3)
     assert len(all_job_folders()) == 1
     runs_on(3 * leftovers.MOST_DAYS)
+    assert all_job_folders() == []
+    assert find_leftovers() == []
+
+
+def test_cleaning_forgets_it(drive):
+    drive.rename(drive.with_name("unplugged"))
+    remove_leftovers()
     assert all_job_folders() == []
     assert find_leftovers() == []
 

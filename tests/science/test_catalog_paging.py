@@ -14,10 +14,12 @@ CONFORMANCE = ["https://api.stacspec.org/v1.0.0/item-search"]
 def search_pages(find, tmp_path):
     """A function: the ids found, and the warnings, where ``page_of`` gives items and the next link.
 
+    ``also`` is what every page holds beside them.
+
     The server takes searches at ``path`` only; what it was asked stays in its ``seen``.
     """
 
-    def search(page_of, path="/search", method="POST"):
+    def search(page_of, path="/search", method="POST", also=()):
         server = GuardedServer(tmp_path)
         link = {"rel": "search", "href": path.lstrip("/"), "method": method}
         landing = {"type": "Catalog", "id": "x", "conformsTo": CONFORMANCE, "links": [link]}
@@ -30,7 +32,7 @@ def search_pages(find, tmp_path):
             told = json.loads(seen.body) if seen.body else seen.query
             items, following = page_of(int(told.get("page", 0)))
             links = [{"rel": "next", **following}] if following else []
-            return Reply.of_json({"features": items, "links": links})
+            return Reply.of_json({**dict(also), "features": items, "links": links})
 
         server.answer = answer
         with running(server):
@@ -56,6 +58,39 @@ def test_empty_pages_between(search_pages, make_item):
         return items, to_page(number + 1) if number < 199 else None
 
     assert search_pages(page_of) == ({f"scene-{number}" for number in full}, [])
+
+
+@pytest.mark.parametrize("count", ["numberMatched", "numMatched", "context"])
+@pytest.mark.parametrize(
+    ("last_leads", "requests"),
+    [("on", 4), ("to itself", 3), ("to the first", 3), ("on with it", 4)],
+)
+def test_a_server_that_leads_on_from_its_last_page(
+    search_pages, make_item, count, last_leads, requests
+):
+    """Which is the end where all that it counts was read: no warning, and few requests."""
+    after = {"on": 3, "to itself": 2, "to the first": 1, "on with it": 3}[last_leads]
+
+    def page_of(number):
+        known = min(number, 2) if last_leads == "on with it" else number
+        items = [make_item(f"scene-{known}-{one}") for one in range(2) if known < 3]
+        return items, to_page(number + 1 if number != 2 else after)
+
+    counted = {"context": {"matched": 6}} if count == "context" else {count: 6}
+    found, warnings = search_pages(page_of, also=counted)
+    assert len(found) == 6
+    assert warnings == []
+    assert len(search_pages.asked) == requests
+
+
+def test_a_count_that_is_too_low_loses_nothing(search_pages, make_item):
+    """Some servers only guess it."""
+
+    def page_of(number):
+        return [make_item(f"scene-{number}")], to_page(number + 1) if number < 5 else None
+
+    found, warnings = search_pages(page_of, also={"numberMatched": 2})
+    assert (len(found), warnings) == (6, [])
 
 
 def test_pages_without_anything_new_end(search_pages, make_item, monkeypatch):

@@ -50,6 +50,8 @@ def test_a_former_catalogue_is_replaced_and_nothing_else_is_left(tmp_path, quick
     folder = tmp_path / "catalogue"
     make(folder, 12)
     (folder / "truth").mkdir()
+    for name in ("truth/.DS_Store", "Thumbs.db"):  # somebody looked into it
+        (folder / name).write_bytes(b"x")
     assert json.loads(make(folder, 13).read_text())["days"] == 13
     assert not (folder / "truth").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"catalogue", "scratch"}

@@ -22,7 +22,7 @@ from ..web.json_text import parse_json
 from .api_language import cql2_filter, cql2_text, query
 from .documents import Document, failure
 from .hrefs import resolve_link
-from .paging import read_pages
+from .paging import number_matched, read_pages
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -92,7 +92,7 @@ class StacApi:
         try:
             request = self._search(question, items_per_page)
             for page in read_pages(self._client, request, "features"):
-                yield Page(page["features"], _number_matched(page))
+                yield Page(page["features"], number_matched(page))
         except (WebError, ValueError) as error:
             raise self._error(error) from error
 
@@ -254,10 +254,3 @@ def _interval(question: Question) -> str | None:
         return None
     moments = (question.start, question.end)
     return "/".join(f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}" for moment in moments)
-
-
-def _number_matched(page: dict[str, Any]) -> int | None:
-    context = page.get("context")
-    in_context = context.get("matched") if isinstance(context, dict) else None
-    numbers = [page.get("numberMatched"), page.get("numMatched"), in_context]
-    return next((number for number in numbers if type(number) is int and number >= 0), None)

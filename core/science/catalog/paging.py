@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..web.json_text import parse_json
 from .hrefs import resolve_link
 
 # Some servers filter a page after they have cut it, so that many may be empty before the last.
-MOST_BARREN_PAGES = 1000
+MOST_BARREN_PAGES = 200
 # A page of one new scene after the other would keep a search busy for days.
 MOST_PAGES = 20_000
 MOST_QUESTION_BYTES = 2**20
@@ -27,7 +28,8 @@ class UnfinishedError(CatalogError):
 def read_pages(client: WebClient, first: WebRequest, key: str) -> Iterator[dict[str, Any]]:
     """The answer to ``first`` and what its ``next`` links lead to, page by page.
 
-    ``key`` names the list that a page holds, ``features`` or ``collections``.
+    ``key`` names the list that a page holds, ``features`` or ``collections``. Some servers lead on
+    from every page: where all that they count was read, nothing new is the end.
 
     Raises:
         WebError: a request fails.
@@ -41,8 +43,11 @@ def read_pages(client: WebClient, first: WebRequest, key: str) -> Iterator[dict[
     sent: set[bytes] = set()
     seen: set[int] = set()
     barren = 0
+    matched: float = math.inf
     while request is not None:
         identity = _identity(request)
+        if len(seen) >= matched and (barren or identity in sent):
+            return
         if identity in sent:
             raise _unfinished(first, "leads from its last page back to one that was read before")
         if barren == MOST_BARREN_PAGES:
@@ -58,10 +63,20 @@ def read_pages(client: WebClient, first: WebRequest, key: str) -> Iterator[dict[
         ids = {hash(str(entry.get("id"))) for entry in page[key] if isinstance(entry, dict)}
         barren = barren + 1 if ids <= seen else 0
         seen |= ids
+        told = number_matched(page)
+        matched = matched if told is None else told
         yield page
         request = _next_request(page, request, answer.address)
         if request is None and _leads_on(page):
             raise _unfinished(first, "leads from its last page to one that must not be read")
+
+
+def number_matched(page: dict[str, Any]) -> int | None:
+    """How many entries match on all pages together, where this one tells it."""
+    context = page.get("context")
+    in_context = context.get("matched") if isinstance(context, dict) else None
+    numbers = [page.get("numberMatched"), page.get("numMatched"), in_context]
+    return next((number for number in numbers if type(number) is int and number >= 0), None)
 
 
 def _unfinished(first: WebRequest, reason: str) -> UnfinishedError:

@@ -15,6 +15,9 @@ from .tiles import Tile, make_tiles
 FEWEST_DAYS, MOST_DAYS = 12, 146  # of two years
 CATALOG_FILE, AREA_FILE, TRUTH_FOLDER = "catalog.json", "area.geojson", "truth"
 
+# What the file managers of macOS and Windows leave wherever somebody looks: nobody's own.
+BY_FILE_MANAGERS = (".DS_Store", "Thumbs.db", "desktop.ini")
+
 
 def find_other_file(folder: Path) -> str | None:
     """The first file or folder in ``folder`` that no sample catalogue has; None if all are its own.
@@ -37,7 +40,7 @@ def find_other_file(folder: Path) -> str | None:
             (folders, own_folders, stat.S_ISDIR),
             (files, own_files, stat.S_ISREG),
         ):
-            for name in sorted(names):
+            for name in sorted(set(names).difference(BY_FILE_MANAGERS)):
                 path = (inside / name).as_posix()
                 if path not in own or not is_kind(Path(place, name).lstat().st_mode):
                     return path

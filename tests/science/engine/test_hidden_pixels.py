@@ -131,3 +131,33 @@ def test_a_nodata_value_and_a_mask_hide_both(files, tmp_path):
     source = source_of(str(path))
     _, valid = BlockReader(files.open(str(path)).levels[0], files).read(source)
     np.testing.assert_array_equal(valid, shown() & (numbers("uint16") != 7))
+
+
+@pytest.mark.parametrize("shape", [(152, 212), (151, 211)])
+def test_a_mask_without_overviews_hides_what_it_hides_in_coarser_pixels_too(files, tmp_path, shape):
+    """As of a file that was given overviews first; GDAL's own overviews show all of it."""
+    path = str(tmp_path / "late.tif")
+    places = {**grid(), "height": shape[0], "width": shape[1]}
+    hidden = np.kron(np.random.default_rng(1).integers(0, 2, (31, 43)), np.ones((5, 5)))
+    hidden = hidden[: shape[0], : shape[1]].astype(bool)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_TIFF_OVR_BLOCKSIZE=64):
+        with rasterio.open(path, "w", driver="GTiff", count=1, dtype="uint16", **places) as one:
+            one.write(np.ones(shape, "uint16"), 1)
+        with rasterio.open(path, "r+") as dataset:
+            dataset.build_overviews([2, 4], Resampling.nearest)
+        with rasterio.open(path, "r+") as dataset:
+            dataset.write_mask(~hidden)
+    file = files.open(path)
+    for number, level in enumerate(file.levels):
+        rows, columns = (
+            ((np.arange(side) + 0.5) * full / side).astype(int)
+            for side, full in zip(level.shape, shape, strict=True)
+        )
+        expected = ~hidden[np.ix_(rows, columns)]
+        assert 0 < expected.sum() < expected.size
+        for part in ((slice(7, 33), slice(5, 41)), (slice(0, len(rows)), slice(0, len(columns)))):
+            found = file.mask.read(number, part, part)
+            np.testing.assert_array_equal(found != 0, expected[part])
+            if level.resolution.x == 10 * 2**number:
+                _, valid = BlockReader(level[part], files).read(source_of(path))
+                np.testing.assert_array_equal(valid, expected[part])

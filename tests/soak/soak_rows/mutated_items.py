@@ -116,6 +116,9 @@ class _Source:
     title = location = "https://stac.example"
     unreadable: tuple[str, ...] = ()
 
+    def documents(self) -> tuple[str, ...]:
+        return (self.location,)
+
 
 def _missing(href: str) -> Any:
     """Instead of opening a file: no server is asked."""

@@ -9,12 +9,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import rasterio
 import rasterio.windows
+import tifffile
 from odc.geo.geobox import GeoBox
 from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
@@ -41,6 +43,11 @@ GDAL_OPTIONS = {
 
 # GDAL decodes whole blocks: a file of a few kilobytes may claim one of many gigabytes.
 MOST_BLOCK_PIXELS = 12_000 * 12_000
+
+
+# A mask, or an overview of one, by TIFF's NewSubfileType.
+MASK_IMAGE = 4
+MOST_PAGES = 64
 
 
 class _Key(NamedTuple):
@@ -131,13 +138,15 @@ class GdalFile:
         try:
             with datasets.lend(self._place, 0) as dataset:
                 overviews = len(dataset.overviews(1))
-                has_mask = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+                flags = dataset.mask_flag_enums[0]
                 self.stores_overviews = dataset.driver == TIFF_DRIVER
                 self.nodata: float | None = dataset.nodata
             levels = [self._describe(level) for level in range(overviews + 1)]
         except RasterioError as error:
             raise read_error(href, error) from error
-        self.mask = _Mask(self) if has_mask else None
+        self.mask = _Mask(self) if MaskFlags.per_dataset in flags else None
+        is_whole = self.mask is None or MaskFlags.alpha in flags or not self.stores_overviews
+        self._has_coarse_masks = is_whole or _mask_pages(Path(self._place)) > overviews
         self._levels = tuple(geobox for geobox, _ in levels)
         self._tile_shapes = tuple(tile_shape for _, tile_shape in levels)
 
@@ -153,24 +162,49 @@ class GdalFile:
 
     def read(self, level: int, window: Window, whole: Window) -> np.ndarray:  # noqa: ARG002
         """The pixels of a window; see ``RasterFile``."""
-        return self._read(level, window, is_mask=False)
+        place = rasterio.windows.Window.from_slices(*window)
+        with self._reading(level) as dataset:
+            if dataset.driver == TIFF_DRIVER:
+                check_deflated_tiles(dataset, Path(self._place), window)
+            pixels: np.ndarray = dataset.read(1, window=place)
+        return pixels
 
     def read_mask(self, level: int, window: Window) -> np.ndarray:
         """Where the pixels of a window count: uint8, 0 where they do not."""
-        return self._read(level, window, is_mask=True)
+        if level and not self._has_coarse_masks:
+            return self._sample_mask(level, window)
+        with self._reading(level) as dataset:
+            place = rasterio.windows.Window.from_slices(*window)
+            pixels: np.ndarray = dataset.read_masks(1, window=place)
+        return pixels
 
-    def _read(self, level: int, window: Window, is_mask: bool) -> np.ndarray:
-        place = rasterio.windows.Window.from_slices(*window)
+    def _sample_mask(self, level: int, window: Window) -> np.ndarray:
+        """The mask in the middle of a level's pixels.
+
+        GDAL takes an overview's pixels for all shown where the mask has no overview.
+        """
+        rows, columns = (
+            ((np.arange(side.start, side.stop) + 0.5) * full / coarse).astype(int)
+            for side, full, coarse in zip(
+                window, self._levels[0].shape, self._levels[level].shape, strict=True
+            )
+        )
+        sampled = np.empty((len(rows), len(columns)), np.uint8)
+        with self._reading(0) as dataset:
+            for sampled_row, row in zip(sampled, rows, strict=True):
+                width = columns[-1] + 1 - columns[0]
+                place = rasterio.windows.Window(columns[0], row, width, 1)
+                sampled_row[:] = dataset.read_masks(1, window=place)[0, columns - columns[0]]
+        return sampled
+
+    @contextmanager
+    def _reading(self, level: int) -> Iterator[rasterio.DatasetReader]:
+        """A level's dataset; whatever fails within, it is closed with the pixels that it holds."""
         try:
-            # Whatever fails within, the dataset is closed with the pixels that it holds.
             with self._datasets.lend(self._place, level) as dataset, decoders_complaints_raised():
-                if dataset.driver == TIFF_DRIVER and not is_mask:
-                    check_deflated_tiles(dataset, Path(self._place), window)
-                read = dataset.read_masks if is_mask else dataset.read
-                pixels: np.ndarray = read(1, window=place)
+                yield dataset
         except (RasterioError, DamagedTileError, OSError) as error:
             raise read_error(self._href, error) from error
-        return pixels
 
     def _describe(self, level: int) -> tuple[GeoBox, tuple[int, int]]:
         with self._datasets.lend(self._place, level) as dataset:
@@ -189,6 +223,16 @@ class _Mask:
     def read(self, level: int, window: Window, whole: Window) -> np.ndarray:  # noqa: ARG002
         """The pixels of a window; see ``RasterFile``."""
         return self._file.read_mask(level, window)
+
+
+def _mask_pages(path: Path) -> int:
+    """How many masks a TIFF holds: one for each level, if whoever made it took care.
+
+    Its header was found harmless before GDAL was given the file.
+    """
+    with tifffile.TiffFile(path) as file:
+        pages = islice(file.pages, MOST_PAGES)
+        return sum(bool(getattr(page, "subfiletype", 0) & MASK_IMAGE) for page in pages)
 
 
 def _open(key: _Key) -> rasterio.DatasetReader:
