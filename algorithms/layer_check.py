@@ -30,6 +30,11 @@ ENDS = {
     ".tab": b";",
     ".xsd": b"schema>",
 }
+# How layers end that nothing can open again while they have no rows.
+CLOSED_WITHOUT_ROWS = (".geojsonl", ".geojsonl.json", ".geojsons", ".geojsons.json", ".gxt", ".ods")
+EMPTY_WITHOUT_ROWS = (*CLOSED_WITHOUT_ROWS, ".id")
+# The name of an encoding, which users may leave out; what it stands beside tells of a full disk.
+MAY_BE_EMPTY = ".cpg"
 
 
 def is_whole(file: Path, count: int, is_cancelled: Callable[[], bool]) -> bool:
@@ -38,17 +43,25 @@ def is_whole(file: Path, count: int, is_cancelled: Callable[[], bool]) -> bool:
     Raises:
         CancelledError: ``is_cancelled`` said so.
     """
-    if not all(_ends_well(path) for path in file.parent.iterdir() if path.is_file()):
-        return False
+    for path in filter(Path.is_file, file.parent.iterdir()):
+        is_empty = path.stat().st_size == 0 and _may_be_empty(path, count)
+        if not is_empty and not _ends_well(path):
+            return False
     if file.suffix.lower() == ".sql":  # nothing can open it again
+        return True
+    if count == 0 and file.name.lower().endswith(CLOSED_WITHOUT_ROWS):
         return True
     if file.suffix.lower() == ".csv" and not _has_whole_rows(file, count):
         return False
     layer = _open(file)
     if not layer.isValid() or (file.suffix.lower() == ".gpkg" and not _has_index(layer)):
         return False
-    # Some formats make two rows of one.
-    return _count_rows(layer, is_cancelled) >= count
+    try:
+        # Some formats make two rows of one.
+        return _count_rows(layer, is_cancelled) >= count
+    finally:
+        # QGIS keeps a file open for a minute after it was read, unless told that it changed.
+        layer.dataProvider().reloadData()
 
 
 def _open(file: Path) -> QgsVectorLayer:
@@ -75,6 +88,13 @@ def _count_rows(layer: QgsVectorLayer, is_cancelled: Callable[[], bool]) -> int:
         if count % ROWS_BETWEEN_LOOKS == 0 and is_cancelled():
             raise CancelledError("The run was cancelled.")
     return count
+
+
+def _may_be_empty(path: Path, count: int) -> bool:
+    """Whether a layer of ``count`` rows may have no byte in this file."""
+    if path.suffix.lower() == MAY_BE_EMPTY:
+        return True
+    return count == 0 and path.name.lower().endswith(EMPTY_WITHOUT_ROWS)
 
 
 def _ends_well(path: Path) -> bool:

@@ -9,7 +9,7 @@ import shutil
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Iterator, List, Sequence
 
 from ..core.bridge.errors import OutputError
 from ..core.bridge.part_files import flush_file, flush_folder
@@ -29,6 +29,12 @@ AFTER_STEM = {
     ".gml": (".gfs", ".xsd"),
     ".tab": (".dat", ".map", ".id", ".ind"),
 }
+# Of no format but this: a program that finds one beside a new layer would believe it.
+INDEXES_OF_SHAPEFILES = (".qix", ".sbn", ".sbx", ".fbn", ".fbx")
+# A shapefile of rows without geometry has the second only.
+SHAPEFILE_ENDINGS = (".shp", ".dbf")
+# Both formats call an index that: beside a MapInfo layer it is taken for that layer's.
+SHARED_ENDING, ITS_OTHER_LAYER = ".ind", ".tab"
 
 
 @dataclass(frozen=True)
@@ -105,12 +111,40 @@ def _move(path: Path, place: Path) -> None:
 
 def _files_beside(place: Path) -> Iterator[Path]:
     """The files that belong to a layer at ``place``, of those that are there when it is asked."""
+    listed: List[Path] = []
+    with contextlib.suppress(OSError):  # there are folders that take files and list none
+        listed = list(place.parent.iterdir())
+    spellings = {path.name.casefold(): path for path in listed}
     names = [place.name + ending for ending in AFTER_NAME]
-    for ending in AFTER_STEM.get(place.suffix.lower(), ()):
-        names += [place.stem + ending, place.stem + ending.upper()]
-    for path in map(place.with_name, names):
+    for ending in _endings_after_stem(place):
+        names += _both_cases(place, ending)
+    exact = {path.name for path in listed}
+    for name in names:
+        path = place.with_name(name)
+        if name not in exact and os.path.lexists(path):  # this disk is blind to case
+            path = spellings.get(name.casefold(), path)
         if path.is_file() or path.is_symlink():
             yield path
+
+
+def _endings_after_stem(place: Path) -> Sequence[str]:
+    """Those of a former layer's files; where none is, such files are those of another dataset."""
+    kind = place.suffix.lower()
+    layers = SHAPEFILE_ENDINGS if kind == ".shp" else (place.suffix,)
+    if not any(_is_there(place, ending) for ending in layers):
+        return INDEXES_OF_SHAPEFILES if kind == ".shp" else ()
+    endings = AFTER_STEM.get(kind, ())
+    if kind != ITS_OTHER_LAYER and _is_there(place, ITS_OTHER_LAYER):
+        return [ending for ending in endings if ending != SHARED_ENDING]
+    return endings
+
+
+def _is_there(place: Path, ending: str) -> bool:
+    return any(os.path.lexists(place.with_name(name)) for name in _both_cases(place, ending))
+
+
+def _both_cases(place: Path, ending: str) -> List[str]:
+    return [place.stem + ending, place.stem + ending.upper()]
 
 
 @contextmanager

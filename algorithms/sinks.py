@@ -72,8 +72,17 @@ class OutputWriter:
                 path = self._files[name] = Path(given).absolute()
         if path is not None:
             place = place_of(path)
-            folder = part_path(_without_dots(place), self._job)
+            folder = part_path(self._beside(name, place), self._job)
             self._outputs[name] = StagedOutput(name, folder, place)
+
+    def _beside(self, name: str, place: Path) -> Path:
+        """What the folder of the output ``name`` is named after; nothing is called that.
+
+        It has no dots, for ``a.xlsx.part/a.xlsx`` is a file in a zip to GDAL, and is as long as
+        the place's name: one that leaves no room for what is kept beside it is refused at once.
+        """
+        start = f"{name}-{self._job.name}-"
+        return place.with_name((start + place.name[len(start) :]).replace(".", "_"))
 
     def is_wanted(self, name: str) -> bool:
         """Whether the optional layer ``name`` is to be made."""
@@ -104,13 +113,14 @@ class OutputWriter:
         Raises:
             OutputError: one cannot be made beside its place, or what was there cannot be replaced.
         """
-        beside = [_without_dots(output.place) for output in self._outputs.values()]
+        outputs = self._outputs.values()
+        beside = [self._beside(output.name, output.place) for output in outputs]
         note_job(self._job, beside, sys.executable)
         try:
-            for output in self._outputs.values():
+            for output in outputs:
                 _make_folder(output)
             yield
-            take_places(list(self._outputs.values()))
+            take_places(list(outputs))
         except OutputError as error:
             raise OutputError(self._with_places(str(error))) from error
         finally:
@@ -183,24 +193,19 @@ class OutputWriter:
 
     def _check(self, output: StagedOutput, layer: str, count: int) -> str:
         """The id that the layer ``layer`` will have in its place, if it is whole."""
-        given, bar, part = layer.partition("|")
-        file = Path(given)
+        file = output.folder / output.place.name
+        part = layer[len(str(file)) :]
         if file.suffix == ".shp" and not file.exists():  # rows without geometry
             file = file.with_suffix(".dbf")
         if not is_whole(file, count, self._is_cancelled):
             problem = "only a part of it is there, as on a disk that is full or fails"
             raise OutputError(f"{output.name}: {_reason(problem, output)}.")
-        place = str(output.place.with_name(file.name)) + bar + part
+        place = str(output.place.with_name(file.name)) + part
         loaded = self._context.layersToLoadOnCompletion()
         if layer in loaded:
             loaded[place] = loaded.pop(layer)
             self._context.setLayersToLoadOnCompletion(loaded)
         return place
-
-
-def _without_dots(place: Path) -> Path:
-    """What an output's folder is named after; ``a.xlsx.part/a.xlsx`` is a file in a zip to GDAL."""
-    return place.with_name(place.name.replace(".", "_"))
 
 
 def _make_folder(output: StagedOutput) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,110 @@ def test_what_belonged_to_the_former_layer_goes(run, fake_worker, tmp_path, name
     after = contents(tmp_path)
     assert {other for other, content in after.items() if content == b"former"} == set(MINE)
     assert name in after
+
+
+# Beside a shapefile's place: a MapInfo layer, a raster, and an index of who knows what.
+OF_OTHERS = ("fp.tab", "fp.dat", "fp.map", "fp.id", "fp.ind", "fp.asc", "fp.idm")
+# Which readers of the new shapefile would believe.
+STRAY_INDEX = "fp.qix"
+
+
+def test_the_files_of_another_dataset_stay_where_no_layer_was(run, fake_worker, tmp_path):
+    for other in (*OF_OTHERS, STRAY_INDEX):
+        (tmp_path / other).write_bytes(b"former")
+    run("searchscenes", EXTENT=EXTENT, OUTPUT=str(tmp_path / "fp.shp"))
+    after = contents(tmp_path)
+    assert {other for other, content in after.items() if content == b"former"} == set(OF_OTHERS)
+
+
+@pytest.mark.parametrize("former", ["fp.shp", "fp.dbf"])
+def test_the_index_of_a_mapinfo_layer_stays(run, fake_worker, tmp_path, former):
+    for other in (former, *OF_OTHERS, STRAY_INDEX):
+        (tmp_path / other).write_bytes(b"former")
+    run("searchscenes", EXTENT=EXTENT, OUTPUT=str(tmp_path / "fp.shp"))
+    after = contents(tmp_path)
+    kept = {other for other, content in after.items() if content == b"former"}
+    assert kept == set(OF_OTHERS) - {"fp.idm"}
+
+
+class CaseBlindDisk:
+    """Names in ``folder`` lead to what is there under another case, as on Windows and macOS."""
+
+    def __init__(self, monkeypatch, folder):
+        self.folder = folder
+        for name in ("is_file", "is_symlink", "unlink", "replace"):
+            monkeypatch.setattr(Path, name, self._blind(getattr(Path, name)))
+        monkeypatch.setattr(os, "link", self._blind(os.link))
+        monkeypatch.setattr(os.path, "lexists", self._blind(os.path.lexists))
+
+    def _blind(self, call):
+        return lambda path, *others: call(self._spelt(Path(path)), *others)
+
+    def _spelt(self, path):
+        names = self.folder.iterdir() if path.parent == self.folder else ()
+        same = [other for other in names if other.name.lower() == path.name.lower()]
+        return same[0] if same else path
+
+
+@pytest.mark.parametrize("ending", [str.lower, str.upper, str.title])
+def test_former_files_keep_their_names_on_a_disk_that_is_blind_to_case(
+    tmp_path, monkeypatch, ending
+):
+    from fairweather.algorithms.places import StagedOutput, take_places
+    from fairweather.core.bridge.errors import OutputError
+
+    folder, staged = tmp_path / "outputs", tmp_path / "staged"
+    folder.mkdir()
+    staged.mkdir()
+    for kind in ("shp", "shx", "dbf"):
+        (folder / f"fp.{ending(kind)}").write_text(f"former {kind}")
+        (staged / f"fp.{kind}").write_text("new")
+    before = contents(folder)
+    CaseBlindDisk(monkeypatch, folder)
+    Renames(monkeypatch, folder).at = 2
+    with pytest.raises(OutputError, match="cannot be replaced"):
+        take_places([StagedOutput("OUTPUT", staged, folder / "fp.shp")])
+    assert contents(folder) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' disks are blind to case")
+def test_names_in_other_cases_stay_on_a_disk_that_is_not_blind_to_it(run, fake_worker, tmp_path):
+    for name in ("fp.shp", "fp.QIX", "fp.Sbn", "FP.sbx"):
+        (tmp_path / name).write_bytes(b"former")
+    run("searchscenes", EXTENT=EXTENT, OUTPUT=str(tmp_path / "fp.shp"))
+    after = contents(tmp_path)
+    kept = {name for name, content in after.items() if content == b"former"}
+    assert kept == {"fp.Sbn", "FP.sbx"}
+
+
+@pytest.mark.parametrize(
+    ("output", "items"),
+    [("scenes.geojson", "scenes_geojson"), ("a.b.csv", "a_b.csv"), ("a_b.csv", "a.b.csv")],
+)
+def test_outputs_whose_names_differ_in_a_dot(run, fake_worker, tmp_path, output, items):
+    paths = {"OUTPUT": str(tmp_path / output), "OUTPUT_ITEMS": str(tmp_path / items)}
+    run("searchscenes", EXTENT=EXTENT, **paths)
+    assert len(json.loads((tmp_path / items).read_text())["features"]) == 2
+    assert sorted(contents(tmp_path)) == sorted([output, items])
+
+
+def test_a_link_to_elsewhere_that_is_called_alike(run, fake_worker, tmp_path):
+    """Outputs are made beside their place: a link's disk may be full, away, or another."""
+    linked(tmp_path / "fp_csv", tmp_path / "away" / "elsewhere")
+    run("searchscenes", EXTENT=EXTENT, OUTPUT=str(tmp_path / "fp.csv"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fp.csv", "fp_csv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+@pytest.mark.parametrize("name", ["a|b.gpkg", "p|q/b.shp", "p|q/b.csv", "p|q/b|c.geojson"])
+def test_a_bar_in_a_path(run, fake_worker, tmp_path, name):
+    from qgis.core import QgsVectorLayer
+
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    result = run("searchscenes", EXTENT=EXTENT, OUTPUT=str(path))["OUTPUT"]
+    assert result.startswith(str(path))
+    assert QgsVectorLayer(result, "", "ogr").featureCount() == 2
 
 
 def linked(path, target):

@@ -78,6 +78,7 @@ def test_a_former_layer_is_replaced(run, fake_worker, tmp_path):
 
 def test_a_former_shapefile_leaves_no_file_behind(run, fake_worker, tmp_path):
     path = tmp_path / "footprints.shp"
+    path.write_text("another layer")
     (tmp_path / "footprints.qmd").write_text("the metadata of another layer")
     (tmp_path / "notes.txt").write_text("mine")
     run("searchscenes", EXTENT=EXTENT, OUTPUT=str(path))

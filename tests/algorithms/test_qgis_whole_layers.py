@@ -1,7 +1,9 @@
 """A layer that QGIS wrote in part, as on a full disk, never takes a place."""
 
+import os
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +23,7 @@ def never():
 
 @pytest.fixture
 def write_layer(provider, tmp_path):
-    """Write a layer of ``ROWS`` rows into a folder of its own, as the algorithms do; its file."""
+    """Write a layer into a folder of its own, as the algorithms do; its file."""
     from qgis.core import (
         QgsCoordinateReferenceSystem,
         QgsFeature,
@@ -36,7 +38,7 @@ def write_layer(provider, tmp_path):
     )
     from qgis.PyQt.QtCore import QDateTime, QVariant
 
-    def write(ending, is_table):
+    def write(ending, is_table, rows=ROWS, options=None):
         if ending not in QgsVectorFileWriter.supportedFormatExtensions():
             pytest.skip(f"this QGIS writes no .{ending}")
         folder = tmp_path / "whole"
@@ -49,8 +51,10 @@ def write_layer(provider, tmp_path):
         crs = QgsCoordinateReferenceSystem("" if is_table else "EPSG:4326")
         path = folder / f"layer.{ending}"
         context = QgsProcessingContext()
-        sink, _ = QgsProcessingUtils.createFeatureSink(str(path), context, fields, kind, crs)
-        for number in range(ROWS):
+        sink, made = QgsProcessingUtils.createFeatureSink(
+            str(path), context, fields, kind, crs, options or {}
+        )
+        for number in range(rows):
             feature = QgsFeature(fields)
             time = QDateTime(2024, 1, 1, number % 24, 0)
             feature.setAttributes([f'a "{number}",\nb', time, 0.1 * number])
@@ -59,9 +63,23 @@ def write_layer(provider, tmp_path):
                 feature.setGeometry(QgsGeometry.fromWkt(f"MultiPolygon({ring})"))
             assert sink.addFeatures([feature], QgsFeatureSink.Flag.FastInsert)
         del sink
+        path = Path(made.partition("|")[0])
         return path if path.exists() else path.with_suffix(".dbf")
 
     return write
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which files are open")
+@pytest.mark.parametrize(("ending", "is_table"), KINDS)
+def test_a_layer_that_was_looked_at_is_open_no_more(write_layer, ending, is_table):
+    """Else it could not be moved on Windows, and each run would take a handle for a minute."""
+    from fairweather.algorithms.layer_check import is_whole
+
+    path = write_layer(ending, is_table)
+    is_whole(path, ROWS, never)
+    handles = [handle for handle in Path("/proc/self/fd").iterdir() if handle.is_symlink()]
+    places = [str(handle.readlink()) for handle in handles if os.path.lexists(handle)]
+    assert [place for place in places if str(path.parent) in place] == []
 
 
 @pytest.mark.parametrize(("ending", "is_table"), KINDS)
@@ -76,8 +94,8 @@ def test_a_layer_that_is_cut_anywhere_is_noticed(write_layer, tmp_path, ending, 
     for file in sorted(path.parent.iterdir()):
         size = file.stat().st_size
         cuts = {0, 1, size // 3, size // 2, size - 4096, size - 100, size - 10, size - 3}
-        for cut in cuts if file.suffix != ".cpg" else (0,):
-            if not 0 <= cut < size - SPARE_BYTES:
+        for cut in cuts:
+            if file.suffix == ".cpg" or not 0 <= cut < size - SPARE_BYTES:
                 continue
             copy = tmp_path / "cut"
             shutil.copytree(path.parent, copy)
@@ -85,6 +103,26 @@ def test_a_layer_that_is_cut_anywhere_is_noticed(write_layer, tmp_path, ending, 
                 opened.truncate(cut)
             assert not is_whole(copy / path.name, ROWS, never), f"{file.name} cut at {cut}"
             shutil.rmtree(copy)
+
+
+@pytest.mark.parametrize("is_table", [False, True])
+@pytest.mark.parametrize("ending", [*ENDINGS, "geojsonl", "geojsons", "gxt"])
+def test_a_layer_without_rows_is_whole(write_layer, ending, is_table):
+    from fairweather.algorithms.layer_check import is_whole
+
+    if (ending, is_table) == ("gxt", True):
+        pytest.skip("GDAL writes nothing without geometry there")
+    path = write_layer(ending, is_table, rows=0)
+    assert is_whole(path, 0, never)
+    assert not is_whole(path, 1, never)
+
+
+def test_a_layer_without_the_name_of_an_encoding_is_whole(write_layer):
+    from fairweather.algorithms.layer_check import is_whole
+
+    path = write_layer("shp", is_table=False, options={"fileEncoding": ""})
+    assert path.with_suffix(".cpg").stat().st_size == 0
+    assert is_whole(path, ROWS, never)
 
 
 def test_a_table_with_a_hole_is_noticed(write_layer):
