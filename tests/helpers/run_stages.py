@@ -224,7 +224,7 @@ class Stages:
         output = Path(self._output("series.gpkg"))
         given = {**self._sample, "SITES": str(sites), "STEP": 1, "OUTPUT": str(output)}
         del given["AOI"]
-        parts = ".series_gpkg.*.part/series.gpkg"
+        parts = ".OUTPUT-series-*.part/series.gpkg"
         return self._stage("timeseries", given, lambda: any(output.parent.glob(parts)))
 
     def environment(self) -> Stage:
