@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 from contextlib import ExitStack, contextmanager
@@ -12,9 +11,8 @@ from pathlib import Path
 from typing import Iterator, List, Sequence
 
 from ..core.bridge.errors import OutputError
-from ..core.bridge.part_files import flush_file, flush_folder
+from ..core.bridge.part_files import FULL_DISK_ERRORS, flush_file, flush_folder
 
-FULL_DISK_ERRORS = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 FULL_DISK = "the disk is full; make room, or choose another output"
 FORMER_FOLDER = "former"
 

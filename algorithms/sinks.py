@@ -27,14 +27,13 @@ from qgis.core import (
 
 from ..core.bridge.errors import CancelledError, OutputError
 from ..core.bridge.job_folders import note_job
-from ..core.bridge.part_files import part_path, remove_parts
+from ..core.bridge.part_files import FULL_DISK_BYTES, part_path, remove_parts
 from .base import cancel_check
 from .destinations import destination_file, place_of
 from .layer_check import is_whole
 from .places import FULL_DISK, StagedOutput, take_places
 
 FEATURES_AT_ONCE = 1000
-FULL_DISK_BYTES = 1 << 20
 
 
 class OutputWriter:

@@ -14,6 +14,9 @@ from pathlib import Path
 
 # What the system says of a name that no disk takes.
 NO_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL)
+# What it says where there is no room, or not for this user; and what is as good as none.
+FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
+FULL_DISK_BYTES = 1 << 20
 
 
 def real_place(target: Path) -> Path:

@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..bridge.errors import InvalidRequestError
 from ..bridge.home import fairweather_home
 from ..bridge.request import OUTPUT_FIELDS, Request, SampleCatalogRequest
-from .catalog.hrefs import read_location
+from .catalog.hrefs import absolute_path, read_location
 from .web.addresses import scheme_of
 
 # Of certificates: they are read when the first server is asked.
@@ -25,7 +24,7 @@ def with_absolute_paths(request: Request) -> Request:
             user who is not known.
     """
     paths: dict[str, Any] = {
-        name: _absolute(getattr(request, name))
+        name: absolute_path(getattr(request, name))
         for name in OUTPUT_FIELDS
         if getattr(request, name, "")
     }
@@ -35,7 +34,7 @@ def with_absolute_paths(request: Request) -> Request:
             search,
             catalog=_location(search.catalog),
             scenes=_location(search.scenes),
-            profile=_absolute(search.profile) if search.profile else "",
+            profile=absolute_path(search.profile) if search.profile else "",
         )
     return replace(request, **paths)
 
@@ -52,7 +51,7 @@ def leave_current_folder(folder: Path) -> None:
     for name in PATH_VARIABLES:
         path = os.environ.get(name, "")
         if path and not Path(path).is_absolute():
-            os.environ[name] = _absolute(path)
+            os.environ[name] = absolute_path(path)
     os.chdir(folder)
 
 
@@ -60,13 +59,3 @@ def _location(text: str) -> str:
     """A path, or a file's address, as a path; what is wrong with others is told when they open."""
     is_path = bool(text.strip()) and scheme_of(text.strip()) in {"", "file"}
     return read_location(text) if is_path else text
-
-
-def _absolute(path: str) -> str:
-    try:
-        return str(Path(path).absolute())
-    except OSError as error:
-        raise InvalidRequestError(
-            f"The path {path[:200]} begins in the folder that this run began in, and that is gone; "
-            "give the whole path."
-        ) from error

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from ..bridge.errors import FairweatherError, OutputError
 from ..bridge.part_files import (
+    FULL_DISK_BYTES,
+    FULL_DISK_ERRORS,
     flush_file,
     flush_folder,
     is_device,
@@ -24,9 +26,7 @@ from ..bridge.part_files import (
 # output gets one.
 NAMING = threading.Lock()
 
-FULL_DISK_BYTES = 1 << 20
 PROBE_BYTES = 1 << 16
-FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 # What else a disk may answer: what is wrong, and what to do.
 DISK_ERRORS = {
     errno.EACCES: ("the folder is not writable", "choose another one"),

@@ -32,6 +32,7 @@ from ..bridge.home import cache_folder
 from ..bridge.indices import load_indices
 from ..bridge.job_folders import job_folder, join_job, note_job
 from ..bridge.leftovers import tidy_up
+from ..bridge.part_files import FULL_DISK_ERRORS
 from ..bridge.plain_text import plain_line
 from ..bridge.profiles import load_profiles
 from ..bridge.request import (
@@ -50,7 +51,6 @@ from .heap import keep_one_heap, kept_for_good, memory_limit, tell_memory_limit
 from .log_without_secrets import LogWithoutSecrets
 from .reporter import EventReporter, Reporter
 from .standard_streams import open_missing_streams
-from .whole_file import FULL_DISK_ERRORS
 from .worker_streams import (
     CleanEnd,
     EventStream,

@@ -45,15 +45,25 @@ def read_location(text: str) -> str:
             "give an http or https address, or the path of a file."
         )
     try:
-        return str(Path(text).expanduser().absolute())
+        return absolute_path(str(Path(text).expanduser()))
     except RuntimeError as error:
         raise InvalidRequestError(
             f"The path {text[:200]} names the folder of a user who is not known here; give it "
             "without a ~."
         ) from error
+
+
+def absolute_path(path: str) -> str:
+    """``path`` as it is seen from the current folder.
+
+    Raises:
+        InvalidRequestError: it begins in that folder, and that is gone.
+    """
+    try:
+        return str(Path(path).absolute())
     except OSError as error:
         raise InvalidRequestError(
-            f"The path {text[:200]} begins in the folder that this run began in, and that is gone; "
+            f"The path {path[:200]} begins in the folder that this run began in, and that is gone; "
             "give the whole path."
         ) from error
 

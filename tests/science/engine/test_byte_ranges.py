@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fairweather.core.bridge.errors import OutputError, ReadError
+from fairweather.core.bridge.part_files import FULL_DISK_ERRORS
 from fairweather.core.science.imagery.files import byte_ranges, tiff
 from fairweather.core.science.imagery.files.byte_ranges import RangeError, RangeReader
 from fairweather.core.science.imagery.files.patience import StatusError
 from fairweather.core.science.imagery.files.tiff import TiffFile
 from fairweather.core.science.imagery.reading import BlockReader
-from fairweather.core.science.whole_file import FULL_DISK_ERRORS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

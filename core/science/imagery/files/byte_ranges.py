@@ -16,6 +16,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from ....bridge.errors import OutputError
+from ....bridge.part_files import FULL_DISK_ERRORS
 from ...access.access import Access
 from ...access.keyed_requests import request_file
 from ...web.bodies import pieces
@@ -23,7 +24,6 @@ from ...web.connections import Connections
 from ...web.reasons import reason_in_words
 from ...web.retry_after import retry_after
 from ...web.timed_answers import Pace
-from ...whole_file import FULL_DISK_ERRORS
 from . import signatures
 from .bytes_in_flight import BytesInFlight
 from .patience import Hosts, RangeError, StatusError, first_cause, may_pass, retry_policy
