@@ -26,6 +26,9 @@ def destination_file(definition: QgsProcessingParameterDefinition, value: Any) -
     """The file that a destination names; None where it is a layer in memory or a database.
 
     Of a layer, it has the ending that QGIS adds to names which are of no format, or not quite.
+
+    Raises:
+        InvalidRequestError: it begins in the current folder, and that is gone.
     """
     if isinstance(value, QgsProcessingOutputLayerDefinition):
         value = value.sink.staticValue()
@@ -34,7 +37,13 @@ def destination_file(definition: QgsProcessingParameterDefinition, value: Any) -
     scheme, colon, _ = value.partition(":")
     if colon and len(scheme) > 1:  # one letter is a Windows drive
         return None
-    path = Path(value).absolute()
+    try:
+        path = Path(value).absolute()
+    except OSError as error:
+        raise InvalidRequestError(
+            f"{definition.name()}: {value} begins in the folder that QGIS was started in, and that "
+            "is gone; give the whole path."
+        ) from error
     if isinstance(definition, QgsProcessingParameterFeatureSink) and path.name:
         return path.with_name(_layer_name(path.name))
     return path

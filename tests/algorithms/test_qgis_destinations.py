@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,16 @@ def test_two_outputs_with_the_ending_that_qgis_adds(refuse, tmp_path):
         OUTPUT_OBSERVATIONS=str(tmp_path / "a.gpkg"),
     )
     assert f"OUTPUT and OUTPUT_OBSERVATIONS are both {tmp_path / 'a.gpkg'}" in message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder that is in use")
+def test_a_relative_path_in_a_folder_that_is_gone(refuse, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    message = refuse("searchscenes", OUTPUT="fp.gpkg")
+    assert "OUTPUT: fp.gpkg begins in the folder that QGIS was started in" in message
 
 
 def test_two_links_to_a_file_that_is_not_there_yet(refuse, tmp_path):
