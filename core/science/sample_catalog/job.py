@@ -92,10 +92,7 @@ def _check_folder(folder: Path) -> None:
         )
     if folder.is_file():
         raise InvalidRequestError(f"{folder} is a file; give a folder for the catalogue.")
-    entries = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-    other = find_other_file(folder) if entries else None
-    if other is None and entries and not _is_sample_catalog(folder / CATALOG_FILE):
-        other = entries[0]
+    other = find_other_file(folder)
     if other is not None:
         raise InvalidRequestError(
             f"The folder {folder} holds other files than a sample catalogue's ({other}); give an "
@@ -165,14 +162,6 @@ def _put_in_place(part: Path, folder: Path, scratch: Path) -> None:
             folder.rename(former_path(folder, scratch))
         part.rename(folder)
     flush_folder(folder.parent)
-
-
-def _is_sample_catalog(path: Path) -> bool:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and content.get("id") == COLLECTION_ID
 
 
 def _why_not_written(error: Exception, folder: Path) -> OutputError | None:

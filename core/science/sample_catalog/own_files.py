@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ...bridge.errors import OutputError
 from ..whole_file import BESIDE_RASTER
 from .documents import COLLECTION_ID
 from .scenes import BAND_RESOLUTIONS, Scene, choose_passes
@@ -15,19 +17,68 @@ from .tiles import Tile, make_tiles
 FEWEST_DAYS, MOST_DAYS = 12, 146  # of two years
 CATALOG_FILE, AREA_FILE, TRUTH_FOLDER = "catalog.json", "area.geojson", "truth"
 
+# How often a folder is looked at that another run replaces meanwhile.
+MOST_LOOKS = 20
+
 # What the file managers of macOS and Windows leave wherever somebody looks: nobody's own.
 BY_FILE_MANAGERS = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 def find_other_file(folder: Path) -> str | None:
-    """The first file or folder in ``folder`` that no sample catalogue has; None if all are its own.
+    """What makes ``folder`` no sample catalogue; None if it is one, is empty or is not there.
 
-    It is told relative to ``folder``. What GDAL keeps beside a raster is the raster's; what is
-    neither a file nor a folder, a link say, is somebody else's whatever its name.
+    It is told relative to ``folder``: the first file or folder that no sample catalogue has. What
+    GDAL keeps beside a raster is the raster's; what is neither a file nor a folder, a link say, is
+    somebody else's whatever its name. Without a sample's ``catalog.json``, nothing is its own.
 
     Raises:
         OSError: not all of it can be looked at.
+        OutputError: something else never stops changing it.
     """
+    for _ in range(MOST_LOOKS):
+        seen = _identity(folder)
+        try:
+            other = _look(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            if _identity(folder) == seen:
+                raise
+        else:
+            # Of a folder that another run replaced meanwhile, parts of two were seen, or none.
+            if _identity(folder) == seen:
+                return other
+    raise OutputError(
+        f"The folder {folder} changes all the time; wait until what writes there has ended, or "
+        "choose another one."
+    )
+
+
+def _identity(folder: Path) -> tuple[int, ...] | None:
+    """Which folder it is, and as of when; None if there is none."""
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return None
+    return (found.st_dev, found.st_ino, found.st_mtime_ns)
+
+
+def _look(folder: Path) -> str | None:
+    entries = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    other = _find_foreign_file(folder) if entries else None
+    if other is None and entries and not _is_sample_catalog(folder / CATALOG_FILE):
+        return entries[0]
+    return other
+
+
+def _is_sample_catalog(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("id") == COLLECTION_ID
+
+
+def _find_foreign_file(folder: Path) -> str | None:
+    """The first that is not on the list of a sample catalogue's."""
 
     def refuse(error: OSError) -> None:
         raise error

@@ -17,6 +17,7 @@ from fairweather.core.science.catalog.job import run_search
 from fairweather.core.science.composite.job import run_composite
 from fairweather.core.science.reporter import RecordingReporter
 from fairweather.core.science.sample_catalog import job as sample_catalog_job
+from fairweather.core.science.sample_catalog import own_files
 from fairweather.core.science.whole_file import whole_file
 from small_job import assert_same_pixels
 
@@ -131,3 +132,27 @@ def test_two_sample_catalogues(run_both, tmp_path, monkeypatch):
         assert names(outputs) == ["c"]
         for scratch in tmp_path.glob("job-*"):
             scratch.rmdir()
+
+
+@pytest.mark.parametrize("moment", ["_find_foreign_file", "_is_sample_catalog"])
+def test_another_run_replaces_the_catalogue_while_it_is_looked_at(tmp_path, monkeypatch, moment):
+    """Found by chance in CI: the catalogue.json of a folder that was just away was no sample's."""
+    folder, new, former = tmp_path / "c", tmp_path / "new", tmp_path / "former"
+    for place in (folder, new):
+        place.mkdir()
+        for name in ("catalog.json", "area.geojson"):
+            (place / name).write_text('{"id": "fairweather-sample"}')
+    look = getattr(own_files, moment)
+
+    def look_meanwhile(path):
+        if former.exists():
+            return look(path)
+        folder.rename(former)
+        try:
+            return look(path)
+        finally:
+            new.rename(folder)
+
+    monkeypatch.setattr(own_files, moment, look_meanwhile)
+    assert own_files.find_other_file(folder) is None
+    assert former.exists()
