@@ -21,7 +21,7 @@ from ..reporter import Reporter
 from . import travelling_code
 from .node_versions import check_versions
 from .task_window import Cluster
-from .travelling_code import CodeOnNode, CodeOnScheduler, CodeOnWorker
+from .travelling_code import CodeOnNode, CodeOnWorker, EndOnScheduler
 
 SECONDS_TO_CONNECT = 5
 SECONDS_FOR_A_WORKER = 30
@@ -130,7 +130,7 @@ def _bring_code(client: Client) -> Cluster:
     cloudpickle.register_pickle_by_value(travelling_code)
     try:
         # This one first: it takes everything away, also what comes too late.
-        client.register_plugin(CodeOnScheduler(code, client.id, plugin), name=plugin)
+        client.register_plugin(EndOnScheduler(client.id, plugin), name=plugin)
         client.register_plugin(CodeOnWorker(code), name=plugin)
     except Exception as error:
         raise ClusterError(

@@ -18,6 +18,7 @@ from distributed.scheduler import KilledWorker
 
 from ...bridge.errors import ClusterError, FairweatherError, ReadError
 from .shared_files import check_is_shared
+from .travelling_code import seal_task
 from .worker_tools import Task, Work
 
 Piece = TypeVar("Piece")
@@ -92,7 +93,8 @@ class Cluster:
             if piece is None:
                 return
             key = f"fairweather-{next(self._numbers)}-{self._run}"
-            future = self._client.submit(Task(work, piece, self._plugin), key=key, pure=False)
+            run, sealed = seal_task(Task(work, piece, self._plugin))
+            future = self._client.submit(run, sealed, key=key, pure=False)
             window.tasks[key] = (future, piece)
             future.add_done_callback(lambda done: window.finished.put(done.key))
 

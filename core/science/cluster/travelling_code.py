@@ -1,6 +1,6 @@
 """What brings this package to a cluster that does not have it, and takes it away again.
 
-These classes travel by value, before the package does: they use the standard library and Dask
+What is in here travels by value, before the package does: it uses the standard library and Dask
 only. Whoever's run it was, and however it ended, the scheduler sees its connection close, and that
 is when everything is taken away.
 """
@@ -20,13 +20,27 @@ from collections.abc import Callable
 from typing import Any
 
 from distributed import Scheduler, SchedulerPlugin, Worker, WorkerPlugin
+from distributed.protocol.serialize import deserialize_bytes, serialize_bytes
 
-SECONDS_BETWEEN_LOOKS = 0.005
-SECONDS_TO_SEND = 30.0  # what a worker's connection gets that is stuck; Dask gives it up soon after
+
+def seal_task(task: Callable[[], Any]) -> tuple[Callable[[bytes], Any], bytes]:
+    """A function and its argument that do what ``task`` does, for Dask to pass on.
+
+    Dask unpacks a task on each connection that it comes by, and a scheduler or a worker that cannot
+    ends that connection, or itself: where the code of a run that broke off was taken away, say.
+    These two anybody can unpack; the task in them only needs the package when it is its turn.
+    """
+
+    # Known by no module's name, it travels by value.
+    def open_and_run(sealed: bytes) -> Any:
+        return deserialize_bytes(sealed)()
+
+    # A worker may lack what compresses here.
+    return open_and_run, serialize_bytes(task, compression=None)
 
 
 class CodeOnNode:
-    """The package on one machine of the cluster.
+    """The package in one process of the cluster.
 
     Args:
         package: the name it is imported by.
@@ -96,53 +110,26 @@ class CodeOnWorker(WorkerPlugin):
         self._code.take_away()
 
 
-class CodeOnScheduler(SchedulerPlugin):
-    """The package in the scheduler, which reads the tasks before it hands them out.
+class EndOnScheduler(SchedulerPlugin):
+    """Takes the package away from all workers when the run's connection ends.
 
     Args:
-        client: the connection whose end is the end of all.
-        name: that both this plugin and its ``CodeOnWorker`` are registered by.
+        client: the connection.
+        name: that both this plugin and the ``CodeOnWorker`` are registered by.
     """
 
-    def __init__(self, code: CodeOnNode, client: str, name: str) -> None:
-        self._code = code
+    def __init__(self, client: str, name: str) -> None:
         self._client = client
         self._name = name
-
-    async def start(self, scheduler: Scheduler) -> None:  # noqa: ARG002
-        """Dask calls this when the plugin arrives."""
-        self._code.bring()
 
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
         """Dask calls this when a connection has ended, in whichever way."""
         if client == self._client:
-            scheduler.loop.add_callback(self._leave, scheduler)
+            scheduler.loop.add_callback(self._take_away, scheduler)
 
-    async def close(self) -> None:
-        """Dask calls this when the scheduler ends."""
-        self._code.take_away()
-
-    async def _leave(self, scheduler: Scheduler) -> None:
-        # Dask pickles a task when its message leaves, a moment after it was handed out: one that
-        # it cannot pickle any more costs the connection to the worker, and so the worker.
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._tasks_have_left(scheduler), SECONDS_TO_SEND)
+    async def _take_away(self, scheduler: Scheduler) -> None:
         scheduler.remove_plugin(self._name)
-        self._code.take_away()
         if self._name in scheduler.worker_plugins:
             # A worker that ends at this moment takes its copy away itself.
             with contextlib.suppress(OSError):
                 await scheduler.unregister_worker_plugin(None, self._name)
-
-    async def _tasks_have_left(self, scheduler: Scheduler) -> None:
-        while self._tasks_wait_to_be_sent(scheduler):
-            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-
-    def _tasks_wait_to_be_sent(self, scheduler: Scheduler) -> bool:
-        """Whether any of this run does; without the client there come no more."""
-        run = self._client.lower()
-        messages = (one for stream in scheduler.stream_comms.values() for one in stream.buffer)
-        return any(
-            message.get("op") == "compute-task" and str(message["key"]).endswith(run)
-            for message in messages
-        )

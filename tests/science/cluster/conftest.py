@@ -66,6 +66,16 @@ class DaskCluster:
         return not left
 
 
+def end(process):
+    """End it as its user does; on a busy machine Dask may take too long for a test."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @contextmanager
 def running_cluster(folder, workers, wait_until):
     log = (folder / "log.txt").open("wb")
@@ -90,8 +100,7 @@ def running_cluster(folder, workers, wait_until):
             yield DaskCluster(address, folder, client, processes[0])
     finally:
         for process in reversed(processes):
-            process.terminate()
-            process.wait(20)
+            end(process)
         log.close()
 
 
@@ -105,6 +114,13 @@ def dask_cluster(tmp_path_factory, wait_until):
 def mortal_cluster(tmp_path, wait_until):
     """A cluster of its own for a test that ends the scheduler."""
     with running_cluster(tmp_path, 1, wait_until) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def whole_cluster(tmp_path, wait_until):
+    """A cluster of its own for a test that may cost workers."""
+    with running_cluster(tmp_path, 2, wait_until) as cluster:
         yield cluster
 
 
