@@ -54,8 +54,8 @@ class CodeOnNode:
         self._archive = archive
         self._folder = ""
 
-    def bring(self, parent: str | None = None) -> None:
-        """Make the package importable from a folder in ``parent``, or where temporary ones are.
+    def bring(self, parent: str) -> None:
+        """Make the package importable, from a folder in ``parent``.
 
         Raises:
             ImportError: another run's copy is loaded, which must not be mixed with this one.
