@@ -21,7 +21,12 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 
-from .gdal_checks import DamagedTileError, check_deflated_tiles, decoders_complaints_raised
+from .gdal_checks import (
+    DamagedTileError,
+    check_deflated_tiles,
+    check_is_whole_by_itself,
+    decoders_complaints_raised,
+)
 from .raster_file import Window, read_error, read_grid
 
 # GDAL finds a format by a file's content, and some formats name further files to open: an address
@@ -240,8 +245,21 @@ def _open(key: _Key) -> rasterio.DatasetReader:
     reasons: list[RasterioError] = []
     for driver in RASTER_DRIVERS:
         try:
-            return rasterio.open(key.place, driver=driver, sharing=False, **options)
+            dataset = rasterio.open(key.place, driver=driver, sharing=False, **options)
         except RasterioError as error:
             reasons.append(error)
+            continue
+        # A level was counted before it is asked for, after this check.
+        if not key.level:
+            _check_or_close(dataset)
+        return dataset
     # The others say only that the file is none of theirs.
     raise reasons[0]
+
+
+def _check_or_close(dataset: rasterio.DatasetReader) -> None:
+    try:
+        check_is_whole_by_itself(dataset)
+    except RasterioError:
+        dataset.close()
+        raise

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 import rasterio
+from rasterio.errors import RasterioIOError
 
 from .raster_file import Window
 
@@ -32,12 +33,28 @@ LONGEST_REASON = 100
 STRUCTURE = "IMAGE_STRUCTURE"
 TILE_STEP = 16
 
+# Where a file, by a TIFF's GDAL_METADATA or an XML box of JPEG 2000, names that of its overviews.
+OVERVIEWS, OVERVIEW_FILE = "OVERVIEWS", "OVERVIEW_FILE"
+
 # Of a tile at a time: it may claim, and decode to, more than the memory holds.
 PIECE_BYTES = 256 * 1024
 
 
 class DamagedTileError(Exception):
     """A tile that GDAL has decoded, or would decode, is damaged."""
+
+
+def check_is_whole_by_itself(dataset: rasterio.DatasetReader) -> None:
+    """Check that a file just opened names no other as its overviews.
+
+    GDAL would open that one, wherever it is and of whichever format, as soon as it is asked for
+    overviews: an address, too, and any driver's (``GDALDefaultOverviews::OverviewScan``).
+
+    Raises:
+        RasterioIOError: it does.
+    """
+    if any(name.upper() == OVERVIEW_FILE for name in dataset.tags(ns=OVERVIEWS)):
+        raise RasterioIOError("it names another file as its overviews")
 
 
 @contextmanager

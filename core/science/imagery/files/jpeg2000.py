@@ -22,6 +22,7 @@ from rasterio.io import MemoryFile
 from .byte_ranges import RangeReader
 from .codestream import MOST_HEADER_BYTES, Header, Read, TileParts, read_header
 from .gdal import GDAL_OPTIONS
+from .gdal_checks import check_is_whole_by_itself
 from .patience import RangeError
 from .raster_file import Window, read_error, read_grid
 from .tile_cache import TileCache
@@ -139,6 +140,7 @@ def _read_levels(href: str, header: Header) -> _Levels | None:
     # A tile part of no bytes: the driver wants to see one, but reads it only for pixels.
     content = header.file_of(b"\xff\x90\x00\x0a\x00\x00\x00\x00\x00\x0e\x00\x01\xff\x93")
     with _open(content, 0) as dataset:
+        check_is_whole_by_itself(dataset)
         if MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
             return None
         if dataset.shape != header.shape:
