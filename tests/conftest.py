@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import steady_time
 
 try:
     import hypothesis
@@ -73,20 +74,26 @@ def is_alive():
         except ProcessLookupError:
             return False
         # A killed child of a killed parent may wait for init to bury it.
-        status = Path(f"/proc/{pid}/status")
-        return not (status.exists() and "State:\tZ" in status.read_text())
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except FileNotFoundError:
+            return not Path("/proc/self").exists()  # it is gone meanwhile, or there is no /proc
+        except ProcessLookupError:
+            return False
+        return "State:\tZ" not in status
 
     return ask
 
 
 @pytest.fixture(scope="session")
 def wait_until():
-    """Wait until something is true, and fail if it is not within some seconds."""
+    """Wait until something is true, and fail if it is not within some steady seconds."""
 
     def wait(is_true, seconds):
-        end = time.monotonic() + seconds
+        clock = steady_time.Clock()
         while not is_true():
-            assert time.monotonic() < end, "it did not happen in time"
+            assert clock.seconds < seconds, "it did not happen in time"
             time.sleep(0.02)
+            clock.tick()
 
     return wait

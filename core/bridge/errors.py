@@ -40,16 +40,23 @@ class ReadError(FairweatherError):
     """Pixels of a scene cannot be read.
 
     ``href`` is the file and ``reason`` why, in a few words; both are empty where it is not one
-    file's fault. With ``host_is_down`` its whole server was given up.
+    file's fault. With ``host_is_down`` its whole server was given up; with ``is_replaced`` another
+    file lies where it was read from before.
     """
 
     def __init__(
-        self, text: str, href: str = "", reason: str = "", host_is_down: bool = False
+        self,
+        text: str,
+        href: str = "",
+        reason: str = "",
+        host_is_down: bool = False,
+        is_replaced: bool = False,
     ) -> None:
         super().__init__(text)
         self.href = href
         self.reason = reason
         self.host_is_down = host_is_down
+        self.is_replaced = is_replaced
 
 
 class AccessError(FairweatherError):

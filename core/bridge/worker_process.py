@@ -13,7 +13,6 @@ import signal
 import subprocess  # nosec B404: the worker is a child process, started without a shell
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import IO, Any, Callable, Dict, List, NoReturn, Optional
 
@@ -49,6 +48,10 @@ LAUNCH_SCRIPT = Path(__file__).resolve().parent.parent / "launch.py"
 SECONDS_BETWEEN_POLLS = 0.05
 SECONDS_TO_STOP = 1.2  # what a cancelled worker gets before it is killed; all is over within 2 s
 SECONDS_TO_EXIT = 1.0  # what a worker gets to leave after its last event
+# How often the threads are let read what a dead worker has written, each time for as long as
+# between two polls. Counted, as all times here: after a moment in which the whole machine stands
+# still, a time would be over, and nothing done in it.
+POLLS_TO_READ = 12
 STDERR_TAIL_BYTES = 1 << 18
 
 
@@ -178,7 +181,7 @@ class _Worker:
         self._process = _start(arguments, environment)
         self._lines: queue.SimpleQueue[Optional[bytes]] = queue.SimpleQueue()
         self._stderr = bytearray()
-        self._exited_at: Optional[float] = None
+        self._polls_since_exit = 0
         self._readers = [
             threading.Thread(target=self._read_events, args=(self._process.stdout,), daemon=True),
             threading.Thread(target=self._read_stderr, args=(self._process.stderr,), daemon=True),
@@ -240,8 +243,10 @@ class _Worker:
 
     def wait(self, seconds: float) -> None:
         """Wait for the worker to leave by itself, for ``seconds`` at most."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
+        for _ in range(round(seconds / SECONDS_BETWEEN_POLLS)):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(SECONDS_BETWEEN_POLLS)
+                return
 
     def kill(self) -> None:
         """End the worker and its children, whatever they do, and close the pipes."""
@@ -250,21 +255,26 @@ class _Worker:
         else:
             self._signal_group(signal.SIGKILL)
         self.wait(SECONDS_TO_EXIT)
-        for reader in self._readers:
-            if reader.is_alive():
-                reader.join(SECONDS_BETWEEN_POLLS)
+        self._let_read()
         self._close_stdin()
 
     def stderr_tail(self) -> str:
         """The last that the worker wrote to stderr."""
-        self._readers[1].join(SECONDS_TO_EXIT)
+        self._let_read()
         return bytes(self._stderr).decode("utf-8", "replace")
 
+    def _let_read(self) -> None:
+        """Wait until all is read that the dead worker wrote; a descendant may keep a pipe open."""
+        for _ in range(POLLS_TO_READ):
+            reading = [reader for reader in self._readers if reader.is_alive()]
+            if not reading:
+                return
+            reading[0].join(SECONDS_BETWEEN_POLLS)
+
     def _is_long_dead(self) -> bool:
-        if self._process.poll() is None:
-            return False
-        self._exited_at = self._exited_at or time.monotonic()
-        return time.monotonic() - self._exited_at > SECONDS_TO_EXIT
+        if self._process.poll() is not None:
+            self._polls_since_exit += 1
+        return self._polls_since_exit > POLLS_TO_READ
 
     def _death(self) -> FairweatherError:
         """The error for a worker that ended, or closed its stream, without a result."""

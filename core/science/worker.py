@@ -51,6 +51,7 @@ from .heap import keep_one_heap, kept_for_good, memory_limit, tell_memory_limit
 from .log_without_secrets import LogWithoutSecrets
 from .reporter import EventReporter, Reporter
 from .standard_streams import open_missing_streams
+from .stillborn_threads import end_when_a_thread_is_stillborn
 from .worker_streams import (
     CleanEnd,
     EventStream,
@@ -145,6 +146,10 @@ def _listen(
     Raises:
         RuntimeError: no thread can be started.
     """
+    if memory_limit() is not None:
+        # Without a limit, a system that has no memory left kills instead of refusing some.
+        hung = Failure(WorkerError.__name__, NO_MORE_THREADS)
+        end_when_a_thread_is_stillborn(lambda: end.at_once(lambda: stream.send_last_word(hung)))
     stopped = Failure(WorkerError.__name__, "The worker was stopped.")
     end_when_signalled(lambda: end(lambda: stream.send_last_word(stopped)))
     line = read_stdin_line(MOST_LINE_BYTES) if options.read_credentials else ""

@@ -19,6 +19,9 @@ from .whole_file import NAMING
 SECONDS_TO_FINISH = 0.4
 SECONDS_TO_CLEAN_UP = 0.7
 SECONDS_FOR_LAST_WORD = 0.2
+# Times are waited for in steps: after a moment in which the whole machine stands still, a time
+# would be over, and nothing done in it.
+STEP_SECONDS = 0.05
 STDIN, STDOUT, STDERR = 0, 1, 2
 
 
@@ -85,18 +88,25 @@ class CleanEnd:
 
         ``say`` is called first, unless the process ends by itself.
         """
-        limit = threading.Timer(SECONDS_TO_FINISH + SECONDS_TO_CLEAN_UP, _end_process)
-        limit.daemon = True
-        limit.start()
+        needs_no_limit = threading.Event()
+        threading.Thread(target=_end_unless, args=(needs_no_limit,), daemon=True).start()
         NAMING.acquire()
         if self._has_named():
             NAMING.release()
-            self._is_over.wait(SECONDS_TO_FINISH)
+            _wait_in_steps(self._is_over, SECONDS_TO_FINISH)
             NAMING.acquire()
         if self._is_over.is_set():
             NAMING.release()
-            limit.cancel()
+            needs_no_limit.set()
             return
+        self._clean_up_and_end(say)
+
+    def at_once(self, say: Callable[[], None]) -> None:
+        """Do the same where the job hangs: nothing is waited for, and no thread is needed."""
+        NAMING.acquire(timeout=SECONDS_TO_FINISH)
+        self._clean_up_and_end(say)
+
+    def _clean_up_and_end(self, say: Callable[[], None]) -> None:
         say()
         self._remove_parts()
         if self.removes_scratch:
@@ -115,6 +125,17 @@ class CleanEnd:
             for target in self._before:
                 remove_parts(target, self.scratch)
             are_left = any(has_part(target, self.scratch) for target in self._before)
+
+
+def _end_unless(event: threading.Event) -> None:
+    """End the process when its time is over, unless ``event`` comes before."""
+    if not _wait_in_steps(event, SECONDS_TO_FINISH + SECONDS_TO_CLEAN_UP):
+        _end_process()
+
+
+def _wait_in_steps(event: threading.Event, seconds: float) -> bool:
+    """Wait for ``event``; whether it came."""
+    return any(event.wait(STEP_SECONDS) for _ in range(round(seconds / STEP_SECONDS)))
 
 
 def _identity(path: Path) -> Identity | None:

@@ -9,6 +9,7 @@ import time
 
 import pytest
 import run_stages
+import steady_time
 
 pytest.importorskip("qgis.core", reason="runs in QGIS's own Python")
 
@@ -50,7 +51,7 @@ class Button:
         from qgis.core import QgsProcessingFeedback
 
         self.feedback = QgsProcessingFeedback()
-        self.pressed_at = None
+        self._since_press = None
         self._stage = stage
         threading.Thread(target=self._press, daemon=True).start()
 
@@ -61,13 +62,13 @@ class Button:
                 self.feedback.cancel()
                 return
             time.sleep(0.01)
-        self.pressed_at = time.monotonic()
+        self._since_press = steady_time.Stopwatch()
         self.feedback.cancel()
 
     def assert_all_is_over(self):
         """The stage was reached, and now, in time, nothing is left."""
-        assert self.pressed_at is not None, self.feedback.textLog()
-        assert time.monotonic() - self.pressed_at < run_stages.SECONDS_TO_CANCEL
+        assert self._since_press is not None, self.feedback.textLog()
+        assert self._since_press.stop() < run_stages.SECONDS_TO_CANCEL
         assert self._stage.processes() == []
         assert self._stage.files_left() == []
         assert "Traceback" not in self.feedback.textLog()

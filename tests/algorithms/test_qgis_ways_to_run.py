@@ -181,17 +181,16 @@ def test_the_window_lives_while_batch_mode_runs(provider, fake_worker, monkeypat
     from qgis.core import QgsProcessingContext, QgsProcessingFeedback
     from qgis.PyQt.QtCore import QTimer
 
-    ticks = []
+    ticks, calls = [], 20
     timer = QTimer()
-    timer.timeout.connect(lambda: ticks.append(time.monotonic()))
-    timer.start(20)
+    timer.timeout.connect(lambda: ticks.append(None))
+    timer.start(1)
 
     def run_job(request, python, *, on_event, is_cancelled, credentials):
         assert credentials is None
-        end = time.monotonic() + 1
-        while time.monotonic() < end:
+        for _ in range(calls):
+            time.sleep(0.01)
             is_cancelled()
-            time.sleep(0.05)
         return fake_worker(request, python, on_event=on_event, is_cancelled=is_cancelled)
 
     monkeypatch.setattr(base, "run_job", run_job)
@@ -200,9 +199,7 @@ def test_the_window_lives_while_batch_mode_runs(provider, fake_worker, monkeypat
     _results, ok = algorithm.run(parameters, QgsProcessingContext(), QgsProcessingFeedback())
     timer.stop()
     assert ok
-    gaps = [later - earlier for earlier, later in zip(ticks, ticks[1:])]
-    assert len(ticks) > 5
-    assert max(gaps) < 0.3
+    assert len(ticks) >= calls
 
 
 @pytest.mark.slow

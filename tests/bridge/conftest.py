@@ -1,10 +1,12 @@
-"""Runs that start on other days, for tests of what is left over."""
+"""Runs that start on other days, and workers that do what a test says."""
 
 import time
 
 import pytest
 from fairweather.core.bridge import days_of_use
+from fairweather.core.bridge.home import jobs_folder
 from fairweather.core.bridge.leftovers import tidy_up
+from fake_worker import FakeWorker
 
 DAY = 24 * 3600
 
@@ -22,3 +24,13 @@ def runs_on(monkeypatch):
                 tidy_up()
 
     return start
+
+
+@pytest.fixture
+def fake_worker(tmp_path, is_alive, wait_until):
+    """A function that makes a worker of a script; none of its processes and folders stays."""
+    yield lambda body: FakeWorker(tmp_path / "fake launch ščž.py", body)
+    for pid_file in tmp_path.glob("*.pid"):
+        # What was killed may take a moment to be gone.
+        wait_until(lambda path=pid_file: not is_alive(int(path.read_text())), 2)
+    assert not jobs_folder().exists() or list(jobs_folder().iterdir()) == []

@@ -1,5 +1,6 @@
 """Installers are run so that they can be cancelled and never outlive QGIS; one at a time."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import steady_time
 from fairweather.core.bridge.environment import command as module
 from fairweather.core.bridge.environment.command import CommandRunner
 from fairweather.core.bridge.environment.interpreter import BaseInterpreter
@@ -41,11 +43,12 @@ def is_running(number):
 
 
 def wait_until(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    clock = steady_time.Clock()
+    while clock.seconds < seconds:
         if condition():
             return True
         time.sleep(0.02)
+        clock.tick()
     return False
 
 
@@ -74,19 +77,51 @@ def test_the_command_sees_the_variables_given(tmp_path):
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc to look for processes")
 def test_cancel_ends_the_whole_tree_within_two_seconds(tmp_path):
     told = tmp_path / "child.txt"
-    cancelled_at = []
+    since_cancel = []
 
     def is_cancelled():
-        if told.exists() and not cancelled_at:
-            cancelled_at.append(time.monotonic())
-        return bool(cancelled_at)
+        if told.exists() and not since_cancel:
+            since_cancel.append(steady_time.Stopwatch())
+        return bool(since_cancel)
 
     command = [sys.executable, "-c", PARENT_OF_A_SLEEPER, str(told)]
     with pytest.raises(CancelledError):
         runner(tmp_path, is_cancelled).run(command, {})
     child = int(told.read_text())
     assert wait_until(lambda: not is_running(child), 2.0)
-    assert time.monotonic() - cancelled_at[0] < 2.0
+    assert since_cancel[0].stop() < 2.0
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc to look for processes")
+def test_a_supervisor_that_is_too_slow_to_end_its_command_leaves_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "KILL_SECONDS", 0.1)
+    told = tmp_path / "child.txt"
+    busy = runner(tmp_path, told.exists)
+    deaf = busy.supervisor.replace("while os.read(0, 4096):", "while True:")
+    command = [sys.executable, "-c", PARENT_OF_A_SLEEPER, str(told)]
+    with pytest.raises(CancelledError):
+        dataclasses.replace(busy, supervisor=deaf).run(command, {})
+    child = int(told.read_text())
+    assert wait_until(lambda: not is_running(child))
+
+
+def test_all_is_returned_though_it_is_read_late(tmp_path, monkeypatch):
+    """As on a machine that stands still when the command has ended."""
+    may_read, collect, join = threading.Event(), module._collect_lines, threading.Thread.join
+
+    def collect_late(process, lines):
+        may_read.wait(30)
+        collect(process, lines)
+
+    def stand_still_at_first(thread, seconds=None):
+        if may_read.is_set():
+            join(thread, seconds)
+        may_read.set()
+
+    monkeypatch.setattr(module, "_collect_lines", collect_late)
+    monkeypatch.setattr(threading.Thread, "join", stand_still_at_first)
+    outcome = runner(tmp_path).run([sys.executable, "-c", "print('hash differs')"], {})
+    assert outcome.output == "hash differs\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc to look for processes")
@@ -119,18 +154,22 @@ def test_an_interpreter_that_is_gone_is_one_sentence(tmp_path):
 
 def test_the_second_waits_for_the_first(tmp_path):
     order = []
-    inside = threading.Event()
+    inside, is_waited_for = threading.Event(), threading.Event()
 
     def first():
         with one_at_a_time(tmp_path, lambda: None, lambda: False):
             inside.set()
-            time.sleep(0.5)
+            is_waited_for.wait(30)
             order.append("first is done")
+
+    def on_wait():
+        order.append("second waits")
+        is_waited_for.set()
 
     thread = threading.Thread(target=first)
     thread.start()
     inside.wait()
-    with one_at_a_time(tmp_path, lambda: order.append("second waits"), lambda: False):
+    with one_at_a_time(tmp_path, on_wait, lambda: False):
         order.append("second works")
     thread.join()
     assert order == ["second waits", "first is done", "second works"]

@@ -1,16 +1,12 @@
 """Fake workers that do every wrong thing; what the caller sees is one clear error each time."""
 
 import os
-import sys
-import textwrap
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from fairweather.core.bridge import worker_process
 from fairweather.core.bridge.errors import (
-    CancelledError,
     EnvironmentNotReadyError,
     NoScenesError,
     OutputError,
@@ -25,56 +21,8 @@ from fairweather.core.bridge.request import (
     SceneSearch,
     SearchScenesRequest,
 )
-from fairweather.core.bridge.worker_process import run_job
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
-
-PREAMBLE = """
-import json, os, signal, subprocess, sys, time
-def send(event, **fields):
-    print(json.dumps({"event": event, **fields}), flush=True)
-def note(name, text):
-    with open(os.path.join(sys.argv[0] + "." + name), "w") as file:
-        file.write(str(text))
-note("pid", os.getpid())
-"""
-
-
-class FakeWorker:
-    """A launch script that does what the test says, and what the caller was told of it."""
-
-    def __init__(self, script, body):
-        self.script = script
-        script.write_text(PREAMBLE + textwrap.dedent(body), encoding="utf-8")
-        self.events = []
-        self.cancel_after = float("inf")
-
-    def run(self, request=None, python=None):
-        started = time.monotonic()
-        try:
-            return run_job(
-                request or SampleCatalogRequest("unused"),
-                Path(python or sys.executable),
-                on_event=self.events.append,
-                is_cancelled=lambda: time.monotonic() - started > self.cancel_after,
-                launch_script=self.script,
-            )
-        finally:
-            self.seconds = time.monotonic() - started
-
-
-@pytest.fixture
-def fake_worker(tmp_path):
-    return lambda body: FakeWorker(tmp_path / "fake launch ščž.py", body)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left(tmp_path, is_alive):
-    """After every test: no worker, no scratch folder."""
-    yield
-    for pid_file in tmp_path.glob("*.pid"):
-        assert not is_alive(int(pid_file.read_text()))
-    assert not jobs_folder().exists() or list(jobs_folder().iterdir()) == []
 
 
 def search_request(folder):
@@ -255,41 +203,6 @@ def test_a_closed_stream_is_an_end(fake_worker):
     assert worker.seconds < 5
 
 
-def test_cancel_is_quick(fake_worker):
-    worker = fake_worker("time.sleep(60)")
-    worker.cancel_after = 0.3
-    with pytest.raises(CancelledError):
-        worker.run()
-    assert worker.seconds < 1
-
-
-@posix_only
-def test_cancel_is_over_within_2_s_when_the_worker_and_its_child_ignore_it(fake_worker):
-    worker = fake_worker("""
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-        note("child.pid", child.pid)
-        send("message", text="ready")
-        time.sleep(60)
-    """)
-    worker.cancel_after = 0.5
-    with pytest.raises(CancelledError):
-        worker.run()
-    assert worker.seconds < 0.5 + 2
-    assert worker.events == [Message("ready")]
-
-
-def test_cancel_is_seen_while_events_pour_in(fake_worker):
-    worker = fake_worker("""
-        while True:
-            send("message", text="again")
-    """)
-    worker.cancel_after = 0.5
-    with pytest.raises(CancelledError):
-        worker.run()
-    assert worker.seconds < 0.5 + 2
-
-
 @posix_only
 def test_a_child_that_outlives_the_result_is_ended(fake_worker):
     worker = fake_worker("""
@@ -355,8 +268,8 @@ def test_a_home_that_cannot_be_written_is_one_sentence(fake_worker, monkeypatch,
         fake_worker("").run()
 
 
-def test_an_error_of_the_caller_ends_the_worker(tmp_path):
-    worker = FakeWorker(tmp_path / "launch.py", 'send("message", text=""); time.sleep(60)')
+def test_an_error_of_the_caller_ends_the_worker(fake_worker):
+    worker = fake_worker('send("message", text=""); time.sleep(60)')
 
     class Refuses:
         def append(self, _):

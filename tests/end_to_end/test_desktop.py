@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-LONGEST_PAUSE = 0.3  # seconds
+LONGEST_PAUSE = 0.3  # seconds, without those in which others have the processors
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ class FaultyServer:
     A lasting fault may be limited to requests that touch the bytes ``[start, stop)`` of the file.
     Each answer takes ``latency`` seconds, and a share ``rate`` of the requests fails at random.
     ``answer`` tells status and content of what is no file, by path and what is asked.
+    ``waited_out`` says that an answer that stalls was stalled to its end, 20 s.
     In the script, ``for good 404`` breaks the file from that request on, ``all refuse`` every one.
     """
 
@@ -54,6 +55,7 @@ class FaultyServer:
     address: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
     over: threading.Event = field(default_factory=threading.Event)
+    waited_out: bool = False
 
     def calm(self):
         self.script, self.lasting, self.everything, self.requests = {}, {}, "", 0
@@ -172,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
         elif fault == "stall":
             self.wfile.write(half)
-            self._faulty.over.wait(20)
+            self._faulty.waited_out = not self._faulty.over.wait(20) or self._faulty.waited_out
             self.close_connection = True
         elif fault == "drip":
             for byte in body:

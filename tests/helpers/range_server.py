@@ -158,14 +158,22 @@ class _Server(ThreadingHTTPServer):
         """Say nothing: a client hung up between two requests."""
 
 
-def tile_places(path: str | Path) -> dict[tuple[int, int], tuple[int, int]]:
-    """The offset and size of each tile of a TIFF by row and column, 0 where it is not stored."""
+def tile_places(
+    path: str | Path, overview: int | None = None
+) -> dict[tuple[int, int], tuple[int, int]]:
+    """The offset and size of each tile of a TIFF by row and column, 0 where it is not stored.
+
+    Of full resolution, or of the overview that is numbered so, from 0.
+    """
     with rasterio.open(path) as dataset:
-        height, width = dataset.block_shapes[0]
-        down, across = -(-dataset.height // height), -(-dataset.width // width)
+        full = (dataset.height, dataset.width)
+        tile = dataset.block_shapes[0]
+        factor = 1 if overview is None else dataset.overviews(1)[overview]
+        down, across = (-(-side // (factor * edge)) for side, edge in zip(full, tile, strict=True))
+        options = {"bidx": 1, "ovr": overview}
         return {
             (row, column): tuple(
-                int(dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=1) or 0)
+                int(dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", **options) or 0)
                 for what in ("OFFSET", "SIZE")
             )
             for row in range(down)

@@ -211,7 +211,7 @@ class Stages:
         return self._stage("samplecatalog", given, lambda: any(folder.rglob("*/red.tif")))
 
     def writing_layers(self) -> Stage:
-        """Many rows, which QGIS itself writes when the worker is done."""
+        """Many rows, which QGIS itself writes for seconds when the worker is done."""
         west, south, east, north = _bounds(self._sample["AOI"])
         sites = self._folder / "sites.geojson"
         features = []
@@ -222,7 +222,8 @@ class Stages:
             features.append({"type": "Feature", "properties": {}, "geometry": point})
         sites.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
         output = Path(self._output("series.gpkg"))
-        given = {**self._sample, "SITES": str(sites), "STEP": 1, "OUTPUT": str(output)}
+        rows = {"SITES": str(sites), "INDEX": "NDVI,a=red", "STEP": 1}
+        given = {**self._sample, **rows, "OUTPUT": str(output)}
         del given["AOI"]
         parts = ".OUTPUT-series-*.part/series.gpkg"
         return self._stage("timeseries", given, lambda: any(output.parent.glob(parts)))

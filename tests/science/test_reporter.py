@@ -1,11 +1,13 @@
 """What is going on and how long is left, in words."""
 
 import re
-import time
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from fairweather.core.bridge.events import MAX_TEXT, Message, Progress
+from fairweather.core.science import reporter as module
 from fairweather.core.science.reporter import (
     EventReporter,
     RecordingReporter,
@@ -132,13 +134,40 @@ def test_a_duration_is_told_as_a_person_would(seconds, words):
     assert time_left_in_words(seconds) == words
 
 
-def test_the_newest_progress_is_sent_late_rather_than_never():
-    sent = []
+class MadeUpTimer(threading.Thread):
+    """Waits until the test says that its time has come."""
+
+    def __init__(self, seconds, call):
+        super().__init__(target=call)
+        self.seconds = seconds
+        self.may_start = False
+
+    def start(self):
+        self.may_start = True
+
+    def cancel(self):
+        self.may_start = False
+
+
+def test_the_newest_progress_is_sent_late_rather_than_never(monkeypatch):
+    clock, timers, sent = Clock(), [], []
+
+    def make_timer(seconds, call):
+        timers.append(MadeUpTimer(seconds, call))
+        return timers[-1]
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(module, "threading", SimpleNamespace(Lock=threading.Lock, Timer=make_timer))
     reporter = EventReporter(sent.append)
     for percent in range(20):
         reporter.progress(percent, f"step {percent}")
     assert sent == [Progress(0, "step 0")]
-    time.sleep(0.3)
+    (timer,) = timers
+    assert timer.may_start
+    assert timer.daemon
+    assert timer.seconds == pytest.approx(module.SECONDS_BETWEEN_PROGRESS)
+    clock.now += timer.seconds
+    timer.run()
     assert sent == [Progress(0, "step 0"), Progress(19, "step 19")]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import rasterio
 from rasterio.enums import Resampling
 from soak_json_mutations import CANARY
+from soak_lying_streams import with_lying_tiles
 
 WEST, NORTH, METRES = 500_000, 5_000_000, 10
 HEIGHT, WIDTH = 300, 400
@@ -140,7 +141,7 @@ def _write(path: Path, driver: str, options: dict[str, object]) -> None:
 
 def broken_file(honest: dict[str, bytes], source: random.Random) -> BrokenFile:
     """One of the many ways in which a file can be broken."""
-    kind = source.randrange(12)
+    kind = source.randrange(13)
     if kind == 0:
         what = source.choice(sorted(OTHER_FORMATS))
         return BrokenFile(
@@ -160,7 +161,11 @@ def broken_file(honest: dict[str, bytes], source: random.Random) -> BrokenFile:
         return BrokenFile(f"{base} with flipped bytes", _flipped(content, source), suffix)
     if suffix == ".jp2":
         return BrokenFile(f"{base} with other markers", _other_markers(content, source), suffix)
-    what, changed = _other_tags(content, source)
+    if kind == 4:
+        order, is_big, entries, _ = _structure(content)
+        what, changed = with_lying_tiles(content, order, entries, is_big, source)
+    else:
+        what, changed = _other_tags(content, source)
     return BrokenFile(f"{base}: {what}", changed, suffix)
 
 
@@ -177,7 +182,7 @@ def _other_markers(content: bytes, source: random.Random) -> bytes:
     changed = bytearray(content)
     stream = content.index(b"\xff\x4f\xff\x51")
     for _ in range(source.choice((1, 1, 2))):
-        kind = source.randrange(4)
+        kind = source.randrange(5)
         if kind == 0:  # a box's length
             place = source.choice(
                 [
@@ -193,6 +198,9 @@ def _other_markers(content: bytes, source: random.Random) -> bytes:
             markers = (b"\xff\x52", b"\xff\x5c", b"\xff\x64", b"\xff\x90", b"\xff\x55")
             place = source.choice([i + 2 for i in _all(content, markers)])
             changed[place : place + 2] = struct.pack(">H", source.choice(NUMBERS) % 65536)
+        elif kind == 3:  # the coding style: layers, levels, code blocks and precincts
+            place = content.index(b"\xff\x52", stream) + 4 + source.randrange(12)
+            changed[place] = source.choice((0, 1, 2, 17, 255, source.randrange(256)))
         else:  # a tile part's number or length
             place = source.choice([i + 4 for i in _all(content, (b"\xff\x90\x00\x0a",))])
             changed[place : place + 6] = source.randbytes(6)
@@ -212,10 +220,8 @@ def _all(content: bytes, marks: tuple[bytes, ...]) -> list[int]:
 def _other_tags(content: bytes, source: random.Random) -> tuple[str, bytes]:
     """TIFF with other tags, types, counts, values, or places of directories."""
     changed = bytearray(content)
-    order = "<" if content[:2] == b"II" else ">"
-    is_big = content[2:4] in (b"+\0", b"\0+")
+    order, is_big, entries, ends = _structure(content)
     number = f"{order}{'Q' if is_big else 'I'}"
-    entries, ends = directories(content, order, is_big)
     words = []
     for _ in range(source.choice((1, 1, 1, 2, 4))):
         kind = source.randrange(9)
@@ -249,6 +255,13 @@ def _other_tags(content: bytes, source: random.Random) -> tuple[str, bytes]:
             struct.pack_into(number, changed, entry + (12 if is_big else 8), value)
             words.append(f"value of {struct.unpack_from(f'{order}H', content, entry)[0]}")
     return ", ".join(words), bytes(changed)
+
+
+def _structure(content: bytes) -> tuple[str, bool, list[int], list[int]]:
+    """A TIFF's order of bytes, whether it is a BigTIFF, and what ``directories`` finds."""
+    order = "<" if content[:2] == b"II" else ">"
+    is_big = content[2:4] in (b"+\0", b"\0+")
+    return order, is_big, *directories(content, order, is_big)
 
 
 def directories(content: bytes, order: str, is_big: bool) -> tuple[list[int], list[int]]:

@@ -2,7 +2,7 @@
 
 ``soak_job_to_kill.py qgis REQUEST`` runs the job; the worker writes to the file SOAK_LOG which
 blocks it has composed and finished, so that this is known whenever it is killed. Each takes at
-least SOAK_SECONDS_A_BLOCK.
+least SOAK_SECONDS_A_BLOCK; after SOAK_MOST_BLOCKS it stays where it is until it is killed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -53,8 +54,10 @@ def slow_down() -> None:
     )
     compose, keep = run.compose_block, run.FinishedBlocks.keep
     seconds = float(os.environ.get("SOAK_SECONDS_A_BLOCK", "0.02"))
+    blocks_left = threading.Semaphore(int(os.environ.get("SOAK_MOST_BLOCKS", str(sys.maxsize))))
 
     def compose_slowly(block, *others):
+        blocks_left.acquire()
         note("composed", block)
         time.sleep(seconds)
         return compose(block, *others)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pkgutil
+import signal
 import subprocess  # nosec B404: pip and uv are programs
+import sys
 import threading
 import time
 from collections import deque
@@ -17,6 +20,9 @@ from .interpreter import BaseInterpreter
 
 POLL_SECONDS = 0.1
 KILL_SECONDS = 1.0
+# How often the thread is let read what an ended command has said. Counted: on a machine that
+# stands still meanwhile, a time would be over unused.
+POLLS_TO_READ = 10
 KEPT_LINES = 400
 
 
@@ -72,8 +78,8 @@ class CommandRunner:
                 time.sleep(POLL_SECONDS)
         finally:
             _end(process)
-            reader.join(KILL_SECONDS)
-        return Outcome(process.returncode, "".join(lines))
+            _let_read(reader)
+        return Outcome(process.returncode, "".join(lines.copy()))
 
     def _start(self, command: List[str], environment: Dict[str, str]) -> subprocess.Popen:
         variables = {**self.base.environment(), **environment}
@@ -103,8 +109,26 @@ def _end(process: subprocess.Popen) -> None:
     try:
         process.wait(KILL_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        _kill_with_children(process)
         process.wait()
+
+
+def _kill_with_children(process: subprocess.Popen) -> None:
+    """End a supervisor that did not come to it in time, and what it may have started already."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        # macOS answers PermissionError for a group whose processes have all ended.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _let_read(reader: threading.Thread) -> None:
+    """Wait until all is read that an ended command said; a descendant may keep the pipe open."""
+    for _ in range(POLLS_TO_READ):
+        if not reader.is_alive():
+            return
+        reader.join(POLL_SECONDS)
 
 
 def _collect_lines(process: subprocess.Popen, lines: Deque[str]) -> None:

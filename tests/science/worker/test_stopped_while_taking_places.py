@@ -13,15 +13,23 @@ from fairweather.core.bridge.request import SampleCatalogRequest
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 
-# The job's thread is at rest for a moment from the signal on; the other thread removes one file of
-# a folder, and then it rests.
+# From the signal on, the job's thread is at rest until the other one has taken the right to name
+# files, or waits for it; that one removes one file of a folder, and then it rests.
 STOPPED_AT = """
     import shutil, threading
     from fairweather.core.bridge import part_files
     from fairweather.core.science import whole_file as writing, worker_streams
     from fairweather.core.science.sample_catalog import job
     worker_streams.SECONDS_TO_FINISH = 10
-    steps = []
+    steps, is_heard = [], threading.Event()
+    class Naming:
+        def acquire(self):
+            is_free = writing.NAMING.acquire(blocking=False)
+            is_heard.set()
+            return is_free or writing.NAMING.acquire()
+        def release(self):
+            writing.NAMING.release()
+    worker_streams.NAMING = Naming()
     def is_job():
         return threading.current_thread() is threading.main_thread()
     def stopped(function):
@@ -31,7 +39,7 @@ STOPPED_AT = """
                 if len(steps) == {at}:
                     note("step", steps[-1])
                     os.kill(os.getpid(), signal.SIGTERM)
-                    time.sleep(0.1)
+                    is_heard.wait(10)
             return function(*arguments, **options)
         return call
     def remove_slowly(path, remove=shutil.rmtree, **options):
@@ -112,7 +120,7 @@ STOPPED_BEFORE = """
     def flush_late(path):
         flush(path)
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.1)
+        is_heard.wait(10)
     writing.flush_file = flush_late
     note("step", "flush_file")
 """

@@ -39,6 +39,7 @@ from run_stages import make_holding_python
 from silent_server import HEAD, PAGE, silent_server
 from small_job import SmallJob
 from soak_row import Row, Trial
+from steady_time import Stopwatch
 
 TIMES = 200
 MOST_SECONDS = 2.0
@@ -216,15 +217,15 @@ def _cancel(runs: Runs, kind: str, way: str, moment: float, number: int) -> Canc
 
 
 def _by_button(work, moment: float) -> Cancelled:
-    began = time.monotonic()
+    stopwatch = Stopwatch()
     try:
-        work(lambda: time.monotonic() - began > moment)
+        work(lambda: stopwatch.seconds > moment)
         word = "done before"
     except CancelledError as error:
         word = str(error)
     except FairweatherError as error:
         word = f"failed before: {type(error).__name__}"
-    return Cancelled(max(0.0, time.monotonic() - began - moment), word)
+    return Cancelled(max(0.0, stopwatch.stop() - moment), word)
 
 
 def _by_signal(
@@ -240,7 +241,7 @@ def _by_signal(
             is_early = True
         except subprocess.TimeoutExpired:
             is_early = False
-        began = time.monotonic()
+        stopwatch = Stopwatch()
         if way == GROUP:
             _signal_group(process, signal.SIGINT)
         else:
@@ -248,7 +249,7 @@ def _by_signal(
         try:
             process.wait(30)
         finally:
-            seconds = time.monotonic() - began
+            seconds = stopwatch.stop()
             if process.poll() is None:
                 process.kill()
         said.seek(0)

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import rasterio
 from fairweather.core.bridge.request import CompositeRequest, request_to_json
 from small_job import BANDS, SmallJob, assert_same_pixels
@@ -234,10 +235,7 @@ class _Campaign:
             return False
         self.kills += 1
         self.history.append(f"{kind} killed at {len(self.job.noted('finished'))} blocks")
-        end = time.monotonic() + SECONDS_OF_AN_ORPHAN
-        while worker is not None and is_alive(worker) and time.monotonic() < end:
-            time.sleep(0.02)
-        self._check(worker is None or not is_alive(worker), "an orphan works on")
+        self._check(worker is None or ends_soon(worker), "an orphan works on")
         return False
 
     def _wait_for_a_moment(self, process: subprocess.Popen) -> None:
@@ -284,6 +282,19 @@ def worker_of(parent: int) -> int | None:
         with contextlib.suppress(OSError, IndexError):
             return int(children.read_text().split()[0])
     return None
+
+
+def ends_soon(orphan: int) -> bool:
+    """Whether it ends before it has had the processors for some seconds."""
+    end = time.monotonic() + SECONDS_OF_A_HANG
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(orphan)
+        used = sum(process.cpu_times()[:2])
+        while is_alive(orphan) and time.monotonic() < end:
+            if sum(process.cpu_times()[:2]) - used > SECONDS_OF_AN_ORPHAN:
+                break
+            time.sleep(0.02)
+    return not is_alive(orphan)
 
 
 def is_alive(process: int) -> bool:

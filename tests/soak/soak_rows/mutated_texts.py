@@ -1,5 +1,7 @@
 """20,000 formulas, filters and other texts that a user, a file or a pipe may bring.
 
+Headers of Parquet are texts here, too, of a byte a letter.
+
 Half are made by the language's own grammar and then broken, half are bytes; each language is also
 given bombs of ten million characters.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import faulthandler
+import io
 import json
 import random
 import sys
@@ -48,8 +51,10 @@ from fairweather.core.bridge.scene_filter import parse_filter, parse_months
 from fairweather.core.bridge.series_recipe import SeriesRecipe
 from fairweather.core.science.area import read_area
 from fairweather.core.science.catalog.checks import read_conditions
+from fairweather.core.science.catalog.parquet_pages import TextEncodingError, rows_at_once
 from fairweather.core.science.imagery.formula import parse_formula
 from fairweather.core.science.reporter import RecordingReporter
+from handmade_parquet import file_of, natural, page, with_footer
 from soak_json_mutations import NUMBERS, TEXTS, mutate, odd_value
 from soak_row import Row, Trial
 
@@ -59,6 +64,10 @@ MOST_FAILURES_SHOWN = 12
 # Ten million characters take 10 to 40 MB, and a parser may hold some copies of them.
 MOST_MEGABYTES = 600
 BOMB = 10_000_000
+
+PARQUET = Path(__file__).resolve().parents[2] / "science/geoparquet/by_rustac.parquet"
+# What a damaged file raises, by the reader's word; MemoryError is none of it.
+DAMAGED = (IndexError, KeyError, OSError, RecursionError, RuntimeError, TypeError, ValueError)
 
 RING = [[10.0, 45.0], [11.0, 45.0], [11.0, 46.0], [10.0, 46.0], [10.0, 45.0]]
 PROPERTIES = {
@@ -169,6 +178,28 @@ def _json_of(honest: list[dict[str, Any]]) -> Callable[[random.Random], str]:
     return make
 
 
+def _parquet() -> tuple[bytes, bytes]:
+    """Pages and footer of a file that another program has written."""
+    content = PARQUET.read_bytes()
+    end = len(content) - 8
+    start = end - int.from_bytes(content[end : end + 4], "little")
+    return content[4:start], content[start:end]
+
+
+def _other_numbers(header: bytes, source: random.Random) -> str:
+    """A header with some of its bytes replaced by numbers of any length."""
+    changed = bytearray(header)
+    for _ in range(source.randrange(4)):
+        place = source.randrange(len(changed))
+        number = source.choice((0, 1, 127, 2**14, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1))
+        changed[place : place + 1] = natural(number)
+    return changed.decode("latin-1")
+
+
+def _page_header(source: random.Random) -> str:
+    return _other_numbers(page(b"", more={8: {1: 3, 4: 0}, 20: [b"a", b"b"]}), source)
+
+
 @dataclasses.dataclass(frozen=True)
 class Language:
     """How texts of it are made, and who reads them."""
@@ -210,6 +241,19 @@ def _read_bands(text: str, _: Path) -> None:
     read_layers(split_entries(text), load_profiles()["sentinel-2-l2a"])
 
 
+def _read_footer(text: str, _: Path) -> None:
+    _read_parquet(with_footer(text.encode("latin-1", "replace"), _parquet()[0]))
+
+
+def _read_page_header(text: str, _: Path) -> None:
+    _read_parquet(file_of(text.encode("latin-1", "replace") + b"\3\0\0\0abc" * 3))
+
+
+def _read_parquet(content: bytes) -> None:
+    with contextlib.suppress(TextEncodingError, *DAMAGED):
+        assert 0 <= rows_at_once(io.BytesIO(content), 100, 2**27) <= 100
+
+
 LANGUAGES = {
     "formula": Language(_formula, _read_formula),
     "FILTER": Language(_filter, _read_filter),
@@ -222,6 +266,8 @@ LANGUAGES = {
     "event": Language(_json_of(_events()), lambda text, _: event_from_line(text)),
     "profile": Language(_json_of(_profile_files()), _read_profile),
     "credentials": Language(_json_of(_credentials()), lambda text, _: credentials_from_line(text)),
+    "Parquet footer": Language(lambda source: _other_numbers(_parquet()[1], source), _read_footer),
+    "Parquet page": Language(_page_header, _read_page_header),
 }
 
 

@@ -24,6 +24,7 @@ from faulty_server import FaultyServer, running
 from soak_row import Row, Trial
 from soak_runs import Run, check_run, make_run
 from soak_sample import MASK, wanted_scenes
+from steady_time import Stopwatch
 
 DAYS = 12
 SHARE_THAT_FAILS = 0.1
@@ -131,11 +132,11 @@ def _cancel(stage: _Stage, random: Random, outputs: Path) -> None:
     if random.random() < 0.5:
         # Also on a server that stalls, from some request on.
         stage.server.script = {random.randint(1, 60): "all stall"}
-    moment = time.monotonic() + random.uniform(0, SECONDS_OF_A_RUN)
+    moment, stopwatch = random.uniform(0, SECONDS_OF_A_RUN), Stopwatch()
     try:
-        stage.run(run, is_cancelled=lambda: time.monotonic() > moment)
+        stage.run(run, is_cancelled=lambda: stopwatch.seconds > moment)
     except errors.CancelledError:
-        seconds = time.monotonic() - moment
+        seconds = stopwatch.stop() - moment
         stage.seconds_to_cancel.append(seconds)
         assert seconds <= MOST_SECONDS_TO_CANCEL, f"it took {seconds:.2f} s to cancel"
         assert not list(outputs.iterdir()), "a cancelled run left an output"
@@ -145,6 +146,8 @@ def _cancel(stage: _Stage, random: Random, outputs: Path) -> None:
         stage.ends["cancel: no scenes, rightly"] += 1
     else:
         stage.finish(run, "cancel")
+    finally:
+        stopwatch.stop()
 
 
 def _kill(stage: _Stage, random: Random, outputs: Path) -> None:

@@ -4,6 +4,8 @@ Most decoders of GDAL fail where a tile is damaged. Three things they overlook: 
 fill up a tile that ends too early, with a warning only; JPEG 2000 does so with a file; and of
 Deflate (zlib, RFC 1950) the checksum counts for nothing where the damaged stream gives more bytes
 than there is room for, or where another library than libdeflate stops when it has enough.
+
+And of LERC, the version before that of TIFF is decoded as large as it says it is.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from typing import BinaryIO
 
 import numpy as np
 import rasterio
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioIOError
 
 from .raster_file import Window
+from .tiff_tile import MOST_SWELLING, SMALL_TILE_BYTES, lerc_stream
 
 # How warnings of decoders begin or end, as libtiff, libjpeg and OpenJPEG write them; others tell
 # of tags that nobody needs.
@@ -66,34 +70,43 @@ def decoders_complaints_raised() -> Iterator[None]:
     Raises:
         DamagedTileError: there was a warning.
     """
-    complaints = _Complaints()
     logger = logging.getLogger(LIBRARY)
     if not logger.isEnabledFor(logging.WARNING):
         # A program that is not to be told must not keep this from being told.
         logger.setLevel(logging.WARNING)
-    logger.addHandler(complaints)
-    try:
+    # It stays there: while one handler is taken away, Python skips another one of that logger.
+    logger.addHandler(_COMPLAINTS)
+    with _COMPLAINTS.collected() as found:
         yield
-    finally:
-        logger.removeHandler(complaints)
-    if complaints.found:
-        raise DamagedTileError(f"a tile is broken: {complaints.found[0][:LONGEST_REASON]}")
+    if found:
+        raise DamagedTileError(f"a tile is broken: {found[0][:LONGEST_REASON]}")
 
 
 class _Complaints(logging.Handler):
-    """Collects what decoders warn of in the thread that has made it."""
+    """Collects what decoders warn of, for the thread in which they do."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._own_thread = threading.get_ident()
-        self.found: list[str] = []
+        self._own = threading.local()
+
+    @contextmanager
+    def collected(self) -> Iterator[list[str]]:
+        """A list that holds, on leaving, what was warned of in this thread within ``with``."""
+        found: list[str] = []
+        self._own.found = found
+        try:
+            yield found
+        finally:
+            self._own.found = None
 
     def emit(self, record: logging.LogRecord) -> None:
+        found: list[str] | None = getattr(self._own, "found", None)
         text = record.getMessage()
-        if threading.get_ident() != self._own_thread:
-            return
-        if any(part in text for part in DECODERS_WARN):
-            self.found.append(" ".join(text.removeprefix("CPLE_AppDefined:").split()))
+        if found is not None and any(part in text for part in DECODERS_WARN):
+            found.append(" ".join(text.removeprefix("CPLE_AppDefined:").split()))
+
+
+_COMPLAINTS = _Complaints()
 
 
 def check_deflated_tiles(dataset: rasterio.DatasetReader, path: Path, window: Window) -> None:
@@ -113,18 +126,54 @@ def check_deflated_tiles(dataset: rasterio.DatasetReader, path: Path, window: Wi
     if dataset.dtypes[0].startswith("complex"):
         # Whoever reads them refuses them.
         return
+    with path.open("rb") as file:
+        for row, column, place in _stored_tiles(dataset, window):
+            fault = _fault_of_deflated(file, *place, _decoded_bytes(dataset, row))
+            if fault:
+                raise DamagedTileError(f"tile {column}, {row} is broken: {fault}")
+
+
+def check_lerc_tiles(dataset: rasterio.DatasetReader, path: Path, window: Window) -> None:
+    """Check the version of the tiles in a window that LERC has compressed, where it has any.
+
+    They are those of the first band and of an alpha band.
+
+    Args:
+        dataset: a level of a TIFF.
+        path: the file itself.
+        window: rows and columns inside the level.
+
+    Raises:
+        DamagedTileError: a tile is of another version, or none of LERC's.
+        OSError: the file cannot be read.
+    """
+    if not dataset.tags(ns=STRUCTURE).get("COMPRESSION", "").startswith("LERC"):
+        return
+    kinds = dataset.colorinterp
+    bands = {1, *(band for band, kind in enumerate(kinds, 1) if kind == ColorInterp.alpha)}
+    with path.open("rb") as file:
+        for band in bands:
+            for row, column, (offset, stored) in _stored_tiles(dataset, window, band):
+                most = MOST_SWELLING * max(_decoded_bytes(dataset, row)) + SMALL_TILE_BYTES
+                file.seek(offset)
+                try:
+                    lerc_stream(file.read(min(stored, most)), most)
+                except Exception as error:  # each codec has errors of its own
+                    words = f"tile {column}, {row} is broken: {error}"
+                    raise DamagedTileError(words) from error
+
+
+def _stored_tiles(
+    dataset: rasterio.DatasetReader, window: Window, band: int = 1
+) -> Iterator[tuple[int, int, tuple[int, int]]]:
+    """The row and the column of each tile of a band in a window, and its place in the file."""
     tile_height, tile_width = dataset.block_shapes[0]
     rows, columns = window
-    with path.open("rb") as file:
-        for row in range(rows.start // tile_height, -(-rows.stop // tile_height)):
-            lengths = _decoded_bytes(dataset, row)
-            for column in range(columns.start // tile_width, -(-columns.stop // tile_width)):
-                place = _place(dataset, row, column)
-                if place is None:
-                    continue
-                fault = _fault_of_deflated(file, *place, lengths)
-                if fault:
-                    raise DamagedTileError(f"tile {column}, {row} is broken: {fault}")
+    for row in range(rows.start // tile_height, -(-rows.stop // tile_height)):
+        for column in range(columns.start // tile_width, -(-columns.stop // tile_width)):
+            place = _place(dataset, row, column, band)
+            if place is not None:
+                yield row, column, place
 
 
 def _fault_of_deflated(file: BinaryIO, offset: int, stored: int, lengths: set[int]) -> str:
@@ -149,10 +198,12 @@ def _fault_of_deflated(file: BinaryIO, offset: int, stored: int, lengths: set[in
     return "" if decoded in lengths else "it has another length"
 
 
-def _place(dataset: rasterio.DatasetReader, row: int, column: int) -> tuple[int, int] | None:
-    """The offset and the length of a tile of the first band, None where it is not stored."""
+def _place(
+    dataset: rasterio.DatasetReader, row: int, column: int, band: int
+) -> tuple[int, int] | None:
+    """The offset and the length of a tile of a band, None where it is not stored."""
     offset, length = (
-        dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=1)
+        dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=band)
         for what in ("OFFSET", "SIZE")
     )
     return (int(offset), int(length)) if offset and length else None
