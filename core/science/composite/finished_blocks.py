@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bridge.errors import ReadError
 from ...bridge.file_lock import FileLock
 from ...bridge.folder_size import folder_size
 from ...bridge.home import make_home_folder, unfinished_folder
@@ -31,6 +32,7 @@ from ...bridge.leftovers import (
     write_title,
 )
 from ...bridge.owned_folders import claim, remove_unless_in_use
+from ..imagery.estimate import bytes_in_words
 from ..reporter import Reporter
 from ..words import count_of
 from .block import Block
@@ -48,8 +50,9 @@ class FinishedBlocks:
     """Blocks that need not be computed again, by this run or the next one of the same key.
 
     It is empty and keeps nothing until it is opened. Nothing in it fails a run: where its folder
-    cannot be used, or no longer, the run goes on without. Left without an error, the folder is
-    removed; with one, or by the end of the process, it stays.
+    cannot be used, or no longer, the run goes on without, and what was kept before stays. Left
+    without an error, or after a file was replaced by another, the folder is removed; with any
+    other error, or by the end of the process, it stays.
     """
 
     def __init__(self, reporter: Reporter) -> None:
@@ -72,7 +75,7 @@ class FinishedBlocks:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None:
+        if error is None or (isinstance(error, ReadError) and error.is_replaced):
             self.discard()
         if self._lock is not None:
             self._lock.release()
@@ -87,7 +90,8 @@ class FinishedBlocks:
     def open(self, key: str, layout: RasterLayout, title: Mapping[str, str]) -> None:
         """Find the blocks of earlier runs, and keep those of this one.
 
-        Where the raster might not fit beside them, blocks of other runs are removed, then these.
+        Where the raster might not fit beside them, no more are kept; those that are there stay
+        until the disk is full (``make_room``).
 
         Args:
             key: of the run; a folder's name.
@@ -108,8 +112,6 @@ class FinishedBlocks:
             write_title(folder, dict(title))
             self._bytes_kept = folder_size(folder)
             make_room_for_unfinished(folder, self._bytes_to_come)
-            if shutil.disk_usage(folder).free < self._bytes_to_come:
-                remove_unfinished()
             # The raster itself comes first: it takes as much again.
             rasters = 2 if self.is_empty else 1
             if shutil.disk_usage(folder).free < rasters * self._bytes_to_come:
@@ -143,6 +145,10 @@ class FinishedBlocks:
             self._bytes_to_come -= encoded.pixels.nbytes
             folder = self._folder if self._keeps else None
         if folder is None or counts.losses or not counts.days_asked:
+            if folder is not None and any(loss.is_replaced for loss in counts.losses):
+                # The next run would put blocks of the new file beside those of the former.
+                self.discard()
+                self._stop_keeping("a file was replaced by another while it was read")
             return
         try:
             free = shutil.disk_usage(folder).free
@@ -169,27 +175,44 @@ class FinishedBlocks:
             )
         return True
 
-    def leave_room(self, folder: Path, size: int) -> None:
-        """Keep no block in the way of a file of ``size`` bytes in ``folder``."""
-        if self._folder is None:
-            return
-        try:
-            is_same_disk = self._folder.stat().st_dev == folder.stat().st_dev
-            if is_same_disk and shutil.disk_usage(folder).free < size:
-                self._stop_keeping("the disk has no room for them")
-        except OSError as error:
-            self._stop_keeping(error.strerror or str(error))
+    def make_room(self, folder: Path) -> bool:
+        """Remove blocks in the way of the raster, as the disk of ``folder`` is full.
 
-    def discard(self) -> None:
-        """Remove all blocks; from now on none is kept."""
+        Those of other runs go first, with the next call these. Whether there were any is returned.
+        """
+        try:
+            if unfinished_folder().stat().st_dev != folder.stat().st_dev:
+                return False
+        except OSError:
+            return False
+        self._stop_keeping("the disk is full")
+        if freed := remove_unfinished():
+            self._reporter.message(
+                f"The disk is full, so that what other unfinished composites had kept, "
+                f"{bytes_in_words(freed)}, was removed: they begin anew."
+            )
+            return True
+        if removed := self.discard():
+            self._reporter.message(
+                f"The disk is full, so that {count_of(removed, 'finished block')} of this "
+                "composite had to be removed: if this run ends early, the next one computes them "
+                "again."
+            )
+        return removed > 0
+
+    def discard(self) -> int:
+        """Remove all blocks, and keep none from now on; how many there were is returned."""
         with self._guard:
             self._keeps = False
             self._names = frozenset()
+        removed = 0
         if self._folder is not None:
             # The rest of the folder is this run's until it ends.
             for path in self._folder.glob(f"{PREFIX}*"):
                 with contextlib.suppress(OSError):
                     path.unlink()
+                    removed += 1
+        return removed
 
     def tell_taken_up(self, found: int, total: int) -> None:
         """Say how much of the run was done before."""
@@ -200,7 +223,9 @@ class FinishedBlocks:
             )
 
     def _stop_keeping(self, reason: str) -> None:
-        self.discard()
+        """Keep no more; those that are there stay."""
+        with self._guard:
+            self._keeps = False
         self._tell_not_kept(reason)
 
     def _tell_not_kept(self, reason: str) -> None:
@@ -208,8 +233,8 @@ class FinishedBlocks:
             is_told, self._has_told = self._has_told, True
         if not is_told:
             self._reporter.message(
-                f"Finished blocks are not kept ({reason}): if this run ends early, the next one "
-                "begins anew."
+                f"From here on finished blocks are not kept ({reason}): if this run ends early, "
+                "the next one computes them again."
             )
 
 
@@ -236,10 +261,16 @@ def _write(path: Path, encoded: EncodedBlock, counts: BlockCounts) -> None:
     length = HEAD.pack(0, len(described))[CHECKED_FROM:]
     checksum = zlib.crc32(pixels, zlib.crc32(length + described))
     part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(HEAD.pack(checksum, len(described)) + described)
-        file.write(pixels)
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.write(HEAD.pack(checksum, len(described)) + described)
+            file.write(pixels)
+        part.replace(path)
+    except OSError:
+        # A full disk has no room for it.
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
 
 
 def _decode(

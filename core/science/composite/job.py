@@ -132,7 +132,8 @@ def _stream_blocks(
     finished.open(run_key(plan, layout), layout, _title(request))
     tags = provenance_tags(request, inputs.profile, plan.scenes)
     progress = StageProgress(reporter, 10, 95, plan.block_count, "Reading and reducing", "blocks")
-    with OutputRaster(scratch / "composite.tiles", layout, tags) as raster:
+    tiles = scratch / "composite.tiles"
+    with OutputRaster(tiles, layout, tags, finished.make_room) as raster:
         if cluster is None:
             statistics = run_composite_blocks(plan, raster, readers, progress, finished)
         else:
@@ -145,7 +146,6 @@ def _stream_blocks(
         if statistics.lost:
             raster.add_tags({"FAIRWEATHER_SKIPPED": losses_as_json(statistics.lost)})
         reporter.progress(95, "Writing the Cloud Optimized GeoTIFF")
-        finished.leave_room(target.parent, raster.stored_bytes)
         raster.save(target)
     if raster.clamped_values:
         reporter.warning(

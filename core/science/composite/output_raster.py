@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from ...bridge.errors import OutputError
-from ..whole_file import write_error
+from ..whole_file import is_disk_full, write_error
 from .block import Block, BlockComposite
 from .cog.assembly import assemble_cog
 from .cog.pixels import FLOATING_POINT_DIFFERENCES, HORIZONTAL_DIFFERENCES, compress
@@ -105,13 +105,22 @@ class OutputRaster:
         scratch: a file for compressed tiles, made here and removed on leaving.
         layout: how the file is laid out.
         tags: metadata of the file.
+        make_room: removes something from the full disk of a folder, and says whether there was
+            anything.
 
     Raises:
         OutputError: the scratch file cannot be made.
     """
 
-    def __init__(self, scratch: Path, layout: RasterLayout, tags: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        scratch: Path,
+        layout: RasterLayout,
+        tags: Mapping[str, str],
+        make_room: Callable[[Path], bool] = lambda _: False,
+    ) -> None:
         self.layout = layout
+        self._make_room = make_room
         self._tags = dict(tags)
         self._lock = threading.Lock()
         self.clamped_values = 0
@@ -122,7 +131,7 @@ class OutputRaster:
         self._pyramid = TilePyramid(self._levels, layout.nodata, self._take)
         self._scratch = scratch
         with self._scratch_errors_in_words():
-            self._store = TileStore(scratch, self._levels, bands)
+            self._store = TileStore(scratch, self._levels, bands, lambda: make_room(scratch.parent))
 
     def __enter__(self) -> OutputRaster:
         return self
@@ -154,11 +163,6 @@ class OutputRaster:
         with self._scratch_errors_in_words():
             self._pyramid.put(block.rows, block.columns, encoded.pixels)
 
-    @property
-    def stored_bytes(self) -> int:
-        """What the tiles take that are complete."""
-        return self._store.size
-
     def add_tags(self, tags: Mapping[str, str]) -> None:
         """More metadata of the file, which was not known before its blocks."""
         self._tags.update(tags)
@@ -174,7 +178,17 @@ class OutputRaster:
         with _errors_in_words(target, "The composite"):
             self._pyramid.complete()
             template = _full_resolution_tags(self.layout, self._tags, self._statistics.tags())
-            assemble_cog(target, template, self._levels, self._store)
+            self._assemble(target, template)
+
+    def _assemble(self, target: Path, template: Directory) -> None:
+        while True:
+            try:
+                assemble_cog(target, template, self._levels, self._store)
+            except OSError as error:
+                if not is_disk_full(error, target.parent) or not self._make_room(target.parent):
+                    raise
+            else:
+                return
 
     def _scratch_errors_in_words(self) -> AbstractContextManager[None]:
         return _errors_in_words(

@@ -21,8 +21,9 @@ from .plan import CompositePlan
 
 # Of how finished blocks are kept.
 FORMAT = 1
-# How a run goes about it: no block is kept that lacks something, whether it may be skipped or not.
-NOT_OF_THE_RESULT = ("skips_unreadable", "holds_days_in_files")
+# How a run goes about it: no block is kept that lacks something, whether it may be skipped or not,
+# and in the others no band with a fault was read.
+NOT_OF_THE_RESULT = ("skips_unreadable", "holds_days_in_files", "fault")
 
 
 def run_key(plan: CompositePlan, layout: RasterLayout) -> str:

@@ -24,7 +24,7 @@ class Loss:
     """A day that is left out of a block, as a file of one of its scenes cannot be read.
 
     ``band`` is the profile's name, or ``mask``; ``file`` the address without a query, which may
-    hold a signature; ``reason`` a few words.
+    hold a signature; ``reason`` a few words. The rest is as in ``ReadError``.
     """
 
     day: date
@@ -33,6 +33,7 @@ class Loss:
     file: str
     reason: str
     host_is_down: bool = False
+    is_replaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,15 @@ def loss_of(day: date, scenes: Iterable[Scene], error: ReadError) -> Loss:
     for scene in scenes:
         for band, source in (*scene.bands.items(), (MASK, scene.mask)):
             if source is not None and source.href == error.href:
-                file = without_query(error.href)
-                return Loss(day, scene.id, band, file, error.reason, error.host_is_down)
+                return Loss(
+                    day,
+                    scene.id,
+                    band,
+                    without_query(error.href),
+                    error.reason,
+                    error.host_is_down,
+                    error.is_replaced,
+                )
     raise error
 
 
@@ -95,8 +103,7 @@ class LossTally:
         down = next((loss for loss in losses if loss.host_is_down), None)
         if down is not None and lost_days == days:
             raise ReadError(
-                f"The server of {down.file} does not answer any more and was given up; check the "
-                "connection, and run again.",
+                f"{down.file} cannot be read: {down.reason}; check the connection, and run again.",
                 down.file,
                 down.reason,
                 host_is_down=True,

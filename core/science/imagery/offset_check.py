@@ -55,6 +55,14 @@ class OverviewSample:
 
 
 @dataclass(frozen=True)
+class Unsampled:
+    """A scene whose pixels could not be read; its ``place`` is None where it is not known."""
+
+    moment: datetime
+    place: Hashable
+
+
+@dataclass(frozen=True)
 class OffsetFinding:
     """What the pixels of one scene say of its item's word.
 
@@ -85,12 +93,15 @@ def can_be_checked(profile: CollectionProfile) -> bool:
     return profile.offset_rule != "item" and profile.offset != 0
 
 
-def judge_offsets(samples: Sequence[OverviewSample]) -> list[OffsetFinding]:
+def judge_offsets(
+    samples: Sequence[OverviewSample], unsampled: Sequence[Unsampled] = ()
+) -> list[OffsetFinding]:
     """What the pixels say of each sample's offset, in the order of ``samples``.
 
     Beyond doubt are: pixels far below zero by the item's word; and, in at least two bands,
     darkest pixels that agree with those of at least three neighbours in time with the other
-    offset only, while by the item's word they are below zero or none is below 0.1.
+    offset only, while by the item's word they are below zero or none is below 0.1. Where one that
+    is ``unsampled`` would be among the neighbours, it takes less for a conflict.
     """
     darkest = [_find_darkest(sample) for sample in samples]
     offsets = [_offset_by_itself(one) for one in darkest]
@@ -98,13 +109,19 @@ def judge_offsets(samples: Sequence[OverviewSample]) -> list[OffsetFinding]:
     for index in sorted(range(len(samples)), key=lambda index: samples[index].moment):
         places[samples[index].place].append(index)
     findings: dict[int, OffsetFinding] = {}
-    for series in places.values():
+    for place, series in places.items():
         judged = [index for index in series if darkest[index].numbers]
+        missed = [one.moment for one in unsampled if one.place in (place, None)]
         for position, index in enumerate(judged):
             before = judged[max(0, position - NEIGHBOURS_EACH_WAY) : position]
             after = judged[position + 1 : position + 1 + NEIGHBOURS_EACH_WAY]
             neighbours = [darkest[other].reflectances(offsets[other]) for other in before + after]
-            findings[index] = _judge(darkest[index], offsets[index], neighbours)
+            lacks_some = _has_any_between(
+                missed,
+                [samples[other].moment for other in before],
+                [samples[other].moment for other in after],
+            )
+            findings[index] = _judge(darkest[index], offsets[index], neighbours, lacks_some)
     return [
         findings.get(index, OffsetFinding(sample.scene_id, "consistent", sample.offset))
         for index, sample in enumerate(samples)
@@ -160,7 +177,10 @@ def _offset_by_itself(darkest: _Darkest) -> float:
 
 
 def _judge(
-    darkest: _Darkest, offset_by_itself: float, neighbours: Sequence[Mapping[str, float]]
+    darkest: _Darkest,
+    offset_by_itself: float,
+    neighbours: Sequence[Mapping[str, float]],
+    lacks_some: bool,
 ) -> OffsetFinding:
     sample = darkest.sample
     if offset_by_itself != sample.offset:
@@ -174,11 +194,14 @@ def _judge(
     else:
         is_suspicious = lowest < SLIGHTLY_BELOW_ZERO
     if not neighbours:
-        is_conflict = is_suspicious and sample.offset != 0
+        is_conflict = is_suspicious and (sample.offset != 0 or lacks_some)
         return _finding(sample, "conflict" if is_conflict else "consistent")
     reference = {band: _median_of(neighbours, band) for band in told}
-    if not _largest_gap(other, reference) <= TOLERANCE < _largest_gap(told, reference):
-        return _finding(sample, "consistent")
+    gap, other_gap = _largest_gap(told, reference), _largest_gap(other, reference)
+    if not other_gap <= TOLERANCE < gap:
+        # With those that are lacking, the other offset might fit.
+        is_conflict = lacks_some and is_suspicious and max(TOLERANCE, other_gap) < gap
+        return _finding(sample, "conflict" if is_conflict else "consistent")
     neighbours_agree = (
         len(told) >= FEWEST_BANDS
         and len(neighbours) >= FEWEST_NEIGHBOURS
@@ -186,7 +209,20 @@ def _judge(
     )
     if is_suspicious and neighbours_agree:
         return OffsetFinding(sample.scene_id, "contradicted", sample.other_offset)
-    return _finding(sample, "conflict" if is_suspicious or neighbours_agree else "consistent")
+    is_conflict = is_suspicious or neighbours_agree or lacks_some
+    return _finding(sample, "conflict" if is_conflict else "consistent")
+
+
+def _has_any_between(
+    moments: Iterable[datetime], before: Sequence[datetime], after: Sequence[datetime]
+) -> bool:
+    """Whether any lies among as many neighbours ``before`` and ``after`` as are looked at."""
+    first = before[0] if len(before) == NEIGHBOURS_EACH_WAY else None
+    last = after[-1] if len(after) == NEIGHBOURS_EACH_WAY else None
+    return any(
+        (first is None or first <= moment) and (last is None or moment <= last)
+        for moment in moments
+    )
 
 
 def _finding(sample: OverviewSample, verdict: Verdict) -> OffsetFinding:

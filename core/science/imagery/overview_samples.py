@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -18,8 +18,10 @@ from .scene_days import SceneDay
 
 OVERVIEW_PIXELS = 256  # along the longer side of a scene
 
-# An overview is cheap if it is at most so many times as long as the sample.
+# An overview is cheap if it is at most so many times as long as the sample; for the few scenes
+# whose own cannot be read, so many.
 MOST_TIMES_AS_LONG = 4
+MOST_TIMES_AS_LONG_AGAIN = 16
 
 
 def sampled_bands(scene: Scene) -> dict[str, SourceBand]:
@@ -29,18 +31,21 @@ def sampled_bands(scene: Scene) -> dict[str, SourceBand]:
     return dict(alike[:FEWEST_BANDS])
 
 
-def is_cheap_to_sample(scene: Scene, files: RasterFiles) -> bool:
+def is_cheap_to_sample(scene: Scene, files: RasterFiles, finer: int = 0) -> bool:
     """Whether the scene's files store overviews of the sample's size, or are small.
+
+    With ``finer``, whether this holds, less strictly, for overviews that are so many levels finer.
 
     Raises:
         ReadError: a file cannot be opened, or the grid is not known.
     """
     grid = _grid_of_sample(scene)
+    most = OVERVIEW_PIXELS * (MOST_TIMES_AS_LONG_AGAIN if finer else MOST_TIMES_AS_LONG)
     sources = [*sampled_bands(scene).values(), *([scene.mask] if scene.mask else [])]
     for source in sources:
         file = files.open(source.href)
-        level = choose_level(file.levels, grid) if file.stores_overviews else 0
-        if max(file.levels[level].shape) > MOST_TIMES_AS_LONG * OVERVIEW_PIXELS:
+        level = choose_level(file.levels, grid, finer) if file.stores_overviews else 0
+        if max(file.levels[level].shape) > most:
             return False
     return True
 
@@ -75,8 +80,14 @@ def sample_scene(
             numbers[band] = values[valid & clear]
     first = next(iter(scene.bands.values()))
     other = 0.0 if first.offset else profile.offset
-    place = (str(grid.crs), grid.transform)
+    place = place_of(scene)
     return OverviewSample(scene.id, scene.moment, place, numbers, first.scale, first.offset, other)
+
+
+def place_of(scene: Scene) -> Hashable:
+    """What scenes of the same ground have in common; None where the scene's grid is not known."""
+    grid = next(iter(scene.bands.values())).geobox
+    return None if grid is None else (str(grid.crs), grid.transform, tuple(grid.shape))
 
 
 def _grid_of_sample(scene: Scene) -> GeoBox:

@@ -32,10 +32,16 @@ class _View:
 class BlockReader:
     """Reads any number of files onto the pixels of one block; for use by several threads."""
 
-    def __init__(self, block: GeoBox, files: RasterFiles, whole: GeoBox | None = None) -> None:
-        """``whole`` is the raster that ``block`` is a part of, if all of it will be read."""
+    def __init__(
+        self, block: GeoBox, files: RasterFiles, whole: GeoBox | None = None, finer: int = 0
+    ) -> None:
+        """``whole`` is the raster that ``block`` is a part of, if all of it will be read.
+
+        Files are read from so many overviews ``finer`` than need be.
+        """
         self.block = block
         self._whole = whole
+        self._finer = finer
         self._files = files
         self._lookups: dict[GeoBox, PixelLookup] = {}
         self._views: dict[tuple[int, ...], _View] = {}
@@ -44,7 +50,7 @@ class BlockReader:
     def padded(self, rows: int, columns: int) -> BlockReader:
         """A reader of the block and so many rows and columns around it."""
         whole = self._whole and self._whole.pad(columns, rows)
-        return BlockReader(self.block.pad(columns, rows), self._files, whole)
+        return BlockReader(self.block.pad(columns, rows), self._files, whole, self._finer)
 
     def read(self, source: SourceBand) -> tuple[np.ndarray, np.ndarray] | None:
         """The block's pixels in the file's own dtype, and where they are valid.
@@ -55,8 +61,10 @@ class BlockReader:
             no pixel in the block.
 
         Raises:
-            ReadError: the file cannot be opened or read.
+            ReadError: the file cannot be opened or read, or the band has a fault.
         """
+        if source.fault is not None:
+            raise read_error(source.fault.href, source.fault.reason)
         file = self._files.open(source.href)
         view = self._view(file.levels)
         values = _read_pixels(file, view.level, view.lookup, view.whole)
@@ -78,7 +86,7 @@ class BlockReader:
         key = tuple(map(id, levels))
         view = self._views.get(key)
         if view is None:
-            level = choose_level(levels, self.block)
+            level = choose_level(levels, self.block, self._finer)
             whole = _window_of(self._whole, levels[level])
             view = _View(levels, level, self._lookup(levels[level]), whole)
             self._views[key] = view
@@ -140,10 +148,11 @@ def is_data(values: np.ndarray, nodata: float | None) -> np.ndarray:
     return np.asarray(values != values.dtype.type(int(nodata)))
 
 
-def choose_level(levels: tuple[GeoBox, ...], block: GeoBox) -> int:
+def choose_level(levels: tuple[GeoBox, ...], block: GeoBox, finer: int = 0) -> int:
     """The coarsest level whose pixels are no larger than the block's; 0, full resolution, if none.
 
-    GDAL and odc-stac choose alike, by an overview's decimation factor as a whole number.
+    GDAL and odc-stac choose alike, by an overview's decimation factor as a whole number. With
+    ``finer``, so many levels finer than that, as far as there are any.
     """
     full = levels[0]
     # Metres of two CRSs are not quite equally long; in one CRS only rounding is forgiven.
@@ -152,4 +161,5 @@ def choose_level(levels: tuple[GeoBox, ...], block: GeoBox) -> int:
     factors = [round(full.shape[1] / level.shape[1]) for level in levels]
     fitting = [number for number, factor in enumerate(factors) if factor <= most]
     # Overviews that were made one after the other may lie in any order.
-    return max(fitting, key=factors.__getitem__, default=0)
+    fitting.sort(key=factors.__getitem__, reverse=True)
+    return fitting[min(finer, len(fitting) - 1)] if fitting else 0

@@ -25,6 +25,14 @@ KEPT = frozenset({"platform", "eo:cloud_cover", "created", "updated"}) | TILE_PR
 
 
 @dataclass(frozen=True)
+class Fault:
+    """Why a scene must not be used: a file of it, and in a few words what is wrong."""
+
+    href: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class SourceBand:
     """One band of one scene, as a single-band raster file.
 
@@ -32,7 +40,8 @@ class SourceBand:
     ``geobox`` is the pixel grid that the item tells, or None where it tells none; ``data_type``
     the file's dtype by STAC's name, empty where the item does not tell. ``is_mask`` says that the
     pixels are classes or bits. ``is_bits`` is for a mask whose pixels are sets of bits; such a
-    pixel is no data where it has all the bits of ``nodata``.
+    pixel is no data where it has all the bits of ``nodata``. A band with a ``fault`` counts as one
+    that cannot be read.
     """
 
     href: str
@@ -43,6 +52,7 @@ class SourceBand:
     data_type: str = ""
     is_bits: bool = False
     is_mask: bool = False
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from fairweather.core.bridge.errors import ReadError
 from fairweather.core.bridge.profiles import find_profile, load_profiles
 from fairweather.core.science.imagery.offset_check import (
     OverviewSample,
+    Unsampled,
     can_be_checked,
     findings_in_words,
     judge_offsets,
@@ -119,6 +120,57 @@ def test_other_places_are_no_neighbours():
     samples = [sample(day, 0.0, 0.0) for day in range(6)]
     bright = [sample(day, 0.0, 0.0, DESERT, place="desert") for day in range(6)]
     assert verdicts([*samples, *bright]) == [CONSISTENT_0] * 12
+
+
+def verdicts_without(samples, *lost):
+    """The verdicts of the samples, of which those ``lost`` could not be taken."""
+    unsampled = [Unsampled(samples[number].moment, samples[number].place) for number in lost]
+    taken = [one for number, one in enumerate(samples) if number not in lost]
+    return [(one.verdict, one.offset) for one in judge_offsets(taken, unsampled)]
+
+
+def test_where_neighbours_could_not_be_sampled_a_doubt_is_told():
+    samples = [sample(day, 0.0, 0.0) for day in range(7)]
+    samples[3] = sample(3, 0.0, -0.1)
+    doubt = ("conflict", 0.0)
+    assert verdicts_without(samples, 0)[2] == ("contradicted", -0.1)
+    assert verdicts_without(samples, 0, 1, 2, 4) == [doubt, CONSISTENT_0, CONSISTENT_0]
+    assert verdicts_without(samples, 0, 1, 2, 4, 5, 6) == [doubt]
+    # Without any that could not be sampled, a single scene is believed.
+    assert verdicts([samples[3]]) == [CONSISTENT_0]
+
+
+def test_where_the_last_neighbour_that_agrees_is_missing_a_doubt_is_told():
+    """The others are a little brighter, and so is it: neither offset fits any more."""
+    hazy = {band: (low + 0.03, high) for band, (low, high) in SURFACE.items()}
+    samples = [sample(0, 0.0, -0.1), *(sample(day, 0.0, 0.0) for day in (1, 2, 3))]
+    samples += [sample(day, 0.0, 0.0, hazy) for day in (4, 5)]
+    assert verdicts(samples)[0] == ("contradicted", -0.1)
+    brighter = [samples[0], samples[1], samples[4], samples[5]]
+    assert verdicts(brighter)[0] == CONSISTENT_0
+    assert verdicts_without([*brighter, samples[2]], 4)[0] == ("conflict", 0.0)
+
+
+def test_a_bright_scene_that_its_neighbours_had_named_is_named_without_them():
+    """Of a desert, the word that it has the offset still, though it fits the neighbours without."""
+    samples = [sample(day, 0.0, 0.0, DESERT) for day in range(4)]
+    samples[1] = sample(1, -0.1, 0.0, DESERT)
+    assert verdicts(samples)[1] == ("conflict", -0.1)
+    assert verdicts(samples[:3])[1] == CONSISTENT
+    assert verdicts_without(samples, 3)[1] == ("conflict", -0.1)
+
+
+def test_only_of_those_that_would_have_been_neighbours():
+    alone = sample(3, 0.0, -0.1)
+    elsewhere, unknown = (Unsampled(START, place) for place in ("elsewhere", None))
+    assert judge_offsets([alone], [elsewhere])[0].verdict == "consistent"
+    assert judge_offsets([alone], [unknown])[0].verdict == "conflict"
+    samples = [sample(day, 0.0, 0.0) for day in range(9)]
+    samples[4] = sample(4, 0.0, 0.0, {"red": (0.13, 0.3), "nir": (0.2, 0.5), "swir16": (0.14, 0.4)})
+    before_all, between = (Unsampled(START + timedelta(days=days), "tile") for days in (-1, 17))
+    assert judge_offsets(samples)[4].verdict == "consistent"
+    assert judge_offsets(samples, [before_all])[4].verdict == "consistent"
+    assert judge_offsets(samples, [between])[4].verdict == "conflict"
 
 
 def test_too_few_clear_pixels_tell_nothing():

@@ -174,14 +174,15 @@ class TestBombs:
         caplog.set_level(logging.CRITICAL)
 
         def attempt(path):
-            before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+            before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
             found, reason = None, ""
             try:
                 found, _ = read(files, path, GeoBox((9, 9), TRANSFORM, "EPSG:32633"))
             except ReadError as error:
                 reason = str(error)
             assert "\n" not in reason
-            assert time.monotonic() - start < 3
+            # All threads' together: the machine may be busy with others.
+            assert time.process_time() - start < 3
             assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60 * 1024
             return found
 

@@ -11,7 +11,7 @@ import rasterio
 import tifffile
 from affine import Affine
 from fairweather.core.bridge.errors import ReadError
-from fairweather.core.science.imagery.files import jpeg2000
+from fairweather.core.science.imagery.files import gdal_checks, jpeg2000
 from fairweather.core.science.imagery.files.gdal import GdalFile
 from rasterio.enums import Resampling
 
@@ -303,6 +303,34 @@ def test_what_one_thread_finds_is_not_blamed_on_another(write, files, tmp_path):
     for thread in threads:
         thread.join()
     assert ends == {path: ["read"] * 80, broken: ["lost"] * 80}
+
+
+def test_another_thread_that_has_just_read_does_not_keep_a_warning_back():
+    is_reading, may_leave, has_left = (threading.Event() for _ in range(3))
+
+    def read_meanwhile():
+        with gdal_checks.decoders_complaints_raised():
+            is_reading.set()
+            may_leave.wait(30)
+        has_left.set()
+
+    class Warned:
+        """A text that is asked for while the warning is on its way to whoever hears it."""
+
+        def __str__(self):
+            may_leave.set()
+            assert has_left.wait(30)
+            return "CPLE_AppDefined:JPEGLib:Premature end of JPEG file"
+
+    other = threading.Thread(target=read_meanwhile)
+    other.start()
+    assert is_reading.wait(30)
+    with (
+        pytest.raises(gdal_checks.DamagedTileError, match="Premature end"),
+        gdal_checks.decoders_complaints_raised(),
+    ):
+        logging.getLogger("rasterio._err").warning(Warned())
+    other.join()
 
 
 def test_a_jpeg_2000_whose_end_is_missing(files, tmp_path, monkeypatch):

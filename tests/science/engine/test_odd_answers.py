@@ -1,15 +1,24 @@
 """Answers that are no file, or only a part of one: what is told of their length is what counts."""
 
+from dataclasses import replace
+
 import faulty_server
+import guarded_server
 import numpy as np
 import pytest
-from fairweather.core.science.imagery.files import byte_ranges
+from fairweather.core.bridge.errors import ReadError
+from fairweather.core.science.imagery.files import byte_ranges, patience
 from fairweather.core.science.imagery.files.byte_ranges import RangeError, RangeReader
+from fairweather.core.science.imagery.files.raster_files import RasterFiles
 from faulty_server import FaultyServer, running
-from small_job import make_impatient
+from guarded_server import GuardedServer
+from handmade_tiff import tiff_of_one_tile
 
 # As a TIFF begins, or a server without ranges is not believed to send the file.
 CONTENT = b"II*\0" + np.random.default_rng(1).bytes(99_996)
+
+# Of a compression that nobody knows, so that GDAL is given a copy.
+UNREADABLE_TIFF = tiff_of_one_tile(34712, b"x" * 600, 64)
 
 
 class Server(FaultyServer):
@@ -30,7 +39,9 @@ def server(tmp_path):
 
 @pytest.fixture
 def ranges(tmp_path, monkeypatch):
-    make_impatient(monkeypatch)
+    # At once, but with all the time for an answer: each request is counted.
+    policy = patience.RetryPolicy(first_pause=0, longest_in_silence=0)
+    monkeypatch.setattr(byte_ranges, "retry_policy", lambda: policy)
     reader = RangeReader(4, tmp_path)
     yield reader
     reader.close()
@@ -71,7 +82,13 @@ def test_what_is_not_the_whole_file(server, ranges, tmp_path, fault, at):
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("empty", "something else"), ("json", "something else"), ("html", "a web page")],
+    [
+        ("empty", "something else"),
+        ("json", "something else"),
+        ("html", "a web page"),
+        # Nobody asked for it packed, and a few bytes of that may be a disk's worth.
+        ("a part, packed", "something else"),
+    ],
 )
 def test_what_is_never_the_file(server, ranges, tmp_path, fault, words):
     server.everything = fault
@@ -79,6 +96,34 @@ def test_what_is_never_the_file(server, ranges, tmp_path, fault, words):
         ranges.read(server.href, 0, 9_000)
     assert server.requests == 11
     assert not list(tmp_path.glob("copied-*"))
+
+
+def test_what_is_said_to_be_packed_is_taken_as_it_is(tmp_path, ranges):
+    """As files are in S3 whose owner has named an encoding that they do not have."""
+    (tmp_path / "a.bin").write_bytes(CONTENT)
+    server = GuardedServer(tmp_path)
+    server.answer = lambda seen: replace(
+        server._file(seen), headers={**server._file(seen).headers, "Content-Encoding": "gzip"}
+    )
+    with guarded_server.running(server):
+        for start in (0, 70_000):
+            found = ranges.read(f"{server.address}/a.bin", start, 9_000)
+            assert found == CONTENT[start : start + 9_000]
+
+
+def test_the_copy_of_a_file_that_cannot_be_read_is_removed(server, tmp_path):
+    """And where on this computer it was is told nobody."""
+    server.everything = "until closed"
+    (tmp_path / "own").mkdir()
+    files = RasterFiles(4, tmp_path / "own", 0)
+    (tmp_path / "served" / "a.bin").write_bytes(UNREADABLE_TIFF)
+    with pytest.raises(ReadError) as caught:
+        files.open(server.href)
+    assert server.requests
+    assert not list((tmp_path / "own").iterdir())
+    assert str(tmp_path) not in str(caught.value)
+    assert "copied" not in str(caught.value) + caught.value.reason
+    files.close()
 
 
 def test_an_end_that_is_not_told_takes_two_answers_alike(server, ranges):

@@ -8,6 +8,7 @@ import rasterio
 from fairweather.core.bridge.profiles import find_profile
 from fairweather.core.science.imagery.checked_offsets import check_offsets
 from fairweather.core.science.imagery.readers import Readers
+from fairweather.core.science.imagery.scene import Fault
 from fairweather.core.science.reporter import RecordingReporter
 
 BANDS = ("red", "nir", "swir16")
@@ -117,10 +118,15 @@ def test_what_cannot_be_wrong_is_not_read(published, tmp_path):
     assert not server.asked
 
 
-def test_a_scene_that_cannot_be_read_is_believed(published, tmp_path):
+def test_a_scene_that_cannot_be_read_is_not_used(published, tmp_path):
     publish, server = published
     scenes = publish((2, 4, 8))
-    server.fail(scenes[0].mask.href, "404", for_good=True)
+    mask = scenes[0].mask.href
+    server.fail(mask, "404", for_good=True)
     settled, reporter = check(scenes, tmp_path)
-    assert settled == scenes
     assert not reporter.warnings
+    fault = Fault(mask, "the server answers 404, so that its brightness could not be checked")
+    assert {source.fault for scene in settled for source in scene.bands.values()} == {fault}
+    assert [scene.mask for scene in settled] == [scene.mask for scene in scenes]
+    # Whoever tries again asks for nothing that is gone for good.
+    assert sum(one.name == mask.rsplit("/", 1)[1] for one in server.asked) == 1

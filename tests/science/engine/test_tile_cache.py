@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from fairweather.core.science.imagery.files import tile_cache
 from fairweather.core.science.imagery.files.tile_cache import TileCache
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,10 +26,23 @@ class Maker:
     def __call__(self, keys):
         self.made += keys
         if self.wait:
-            assert self.wait.wait(5)
+            assert self.wait.wait(30)
         if self.error:
             raise self.error
         return {key: tile(key) for key in keys}
+
+
+@pytest.fixture
+def waiting(monkeypatch):
+    """Grows by one whenever a thread begins to wait for what others make."""
+    begun, place_given_up = [], tile_cache.place_given_up
+
+    def noted():
+        begun.append(1)
+        return place_given_up()
+
+    monkeypatch.setattr(tile_cache, "place_given_up", noted)
+    return begun
 
 
 def find(cache, keys, make, keep=True):
@@ -52,20 +66,16 @@ def test_what_nobody_else_wants_is_not_kept():
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_threads_that_want_one_tile_make_it_once(keep):
+def test_threads_that_want_one_tile_make_it_once(keep, waiting, wait_until):
     cache, gate = TileCache(10_000), threading.Event()
     make = Maker(wait=gate)
     with ThreadPoolExecutor(6) as threads:
         futures = [threads.submit(find, cache, [7], make, keep) for _ in range(6)]
-        while not make.made:
-            time.sleep(0.001)
-        time.sleep(0.05)
+        wait_until(lambda: len(waiting) == 5, 30)
         gate.set()
-        tiles = [future.result(5)[7] for future in futures]
-    if keep:
-        assert make.made == [7]
-    assert all(found is tiles[0] for found in tiles) or len(make.made) > 1
-    assert len(make.made) < 6
+        tiles = [future.result(30)[7] for future in futures]
+    assert make.made == [7]
+    assert all(found is tiles[0] for found in tiles)
 
 
 def test_who_waits_for_another_has_made_its_own_first():
@@ -85,7 +95,7 @@ def test_who_waits_for_another_has_made_its_own_first():
 
 
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt(), SystemExit(2)])
-def test_an_error_reaches_all_who_wait_and_is_not_kept(error):
+def test_an_error_reaches_all_who_wait_and_is_not_kept(error, waiting, wait_until):
     cache, gate = TileCache(10_000), threading.Event()
     make = Maker(wait=gate, error=error)
     caught = []
@@ -99,12 +109,10 @@ def test_an_error_reaches_all_who_wait_and_is_not_kept(error):
     threads = [threading.Thread(target=attempt) for _ in range(4)]
     for thread in threads:
         thread.start()
-    while not make.made:
-        time.sleep(0.001)
-    time.sleep(0.05)
+    wait_until(lambda: len(waiting) == 3, 30)
     gate.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
         assert not thread.is_alive()
     assert caught == [error] * 4
     assert find(cache, [1, 2], Maker()).keys() == {1, 2}

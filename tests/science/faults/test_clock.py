@@ -86,7 +86,7 @@ def test_a_computer_that_sleeps_does_not_wait_meanwhile(monkeypatch):
     hours = itertools.count(0, 3600)
     monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: next(hours)))
     monkeypatch.setattr(threading.Event, "wait", lambda *_: False)
-    hosts, href = patience.Hosts(), "http://example.com/a.tif"
+    hosts, href = patience.Hosts(lambda _: False), "http://example.com/a.tif"
     attempts = hosts.attempts(href, patience.retry_policy())
     hosts.answered(href, is_read=True)
     for _ in range(2):

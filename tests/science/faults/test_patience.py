@@ -3,11 +3,10 @@
 import dataclasses
 import socket
 import threading
-import time
 from types import SimpleNamespace
 
 import pytest
-from fairweather.core.bridge.errors import ReadError
+import steady_time
 from fairweather.core.science.imagery.files import byte_ranges, patience
 from fairweather.core.science.imagery.files.byte_ranges import RangeReader
 from fairweather.core.science.imagery.files.patience import (
@@ -56,8 +55,12 @@ def clock(monkeypatch):
     return clock
 
 
-def known_host():
-    hosts = Hosts()
+def sends_nothing(_):
+    return False
+
+
+def known_host(still_sends=sends_nothing):
+    hosts = Hosts(still_sends)
     hosts.attempts(HREF.format("first"), retry_policy())
     hosts.answered(HREF.format("first"), is_read=True)
     return hosts
@@ -140,7 +143,7 @@ def test_a_minute_without_names_is_survived(clock):
 
 
 def test_a_server_never_seen_is_given_up_sooner(clock):
-    begin, hosts = clock.now, Hosts()
+    begin, hosts = clock.now, Hosts(sends_nothing)
     give_up(hosts, ProtocolError("refused"))
     assert clock.now - begin <= 16
     give_up(hosts, ProtocolError("refused"), HREF.format("b"))
@@ -149,7 +152,7 @@ def test_a_server_never_seen_is_given_up_sooner(clock):
 
 
 def test_a_server_never_seen_that_asks_to_wait_is_waited_for(clock):
-    attempts = Hosts().attempts(FILE, retry_policy())
+    attempts = Hosts(sends_nothing).attempts(FILE, retry_policy())
     attempts.wait(StatusError(429, retry_after=40))
     assert clock.pauses == [40]
 
@@ -209,6 +212,94 @@ def test_an_answer_between_failures_shows_that_the_server_is_up(clock):
     hosts.attempts(HREF.format("other"), retry_policy())
 
 
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("error", [StatusError(403), StatusError(503), ProtocolError("reset")])
+class TestServerThatStillSends:
+    """Files fail for good, and the server sends what it sent before."""
+
+    def test_it_is_never_given_up(self, error):
+        asked = []
+        hosts = known_host(lambda href: asked.append(href) or True)
+        for number in range(40):
+            give_up(hosts, error, HREF.format(number))
+        hosts.attempts(HREF.format("other"), retry_policy())
+        assert set(asked) == {HREF.format("first")}
+
+    def test_each_file_costs_little_time(self, clock, error):
+        hosts = known_host(lambda _: True)
+        costs = []
+        for number in range(40):
+            begin = clock.now
+            give_up(hosts, error, HREF.format(number))
+            costs.append(clock.now - begin)
+        assert max(costs) <= 26
+        assert max(costs[patience.MANY_FILES :]) <= 1.3
+
+    def test_what_is_read_last_is_asked_for(self, error):
+        asked = []
+        hosts = known_host(lambda href: asked.append(href) or True)
+        hosts.answered(HREF.format("last"), is_read=True)
+        hosts.answered(HREF.format("missing"), is_read=False)
+        give_up(hosts, error, HREF.format("broken"))
+        for number in range(8):
+            give_up(hosts, error, HREF.format(number))
+        assert set(asked) == {HREF.format("last")}
+
+    def test_until_it_does_not(self, error):
+        sends = [True]
+        hosts = known_host(lambda _: sends[0])
+        for number in range(10):
+            give_up(hosts, error, HREF.format(number))
+        hosts.answered(HREF.format("last"), is_read=True)
+        sends[0] = False
+        for number in range(10, 16):
+            give_up(hosts, error, HREF.format(number))
+        with pytest.raises(HostDownError):
+            hosts.attempts(HREF.format("other"), retry_policy())
+
+
+def test_many_files_and_then_silence_is_waited_out(clock):
+    """Files that are gone are no reason to be impatient when the network is away."""
+    sends = [True]
+    hosts = known_host(lambda _: sends[0])
+    for number in range(20):
+        give_up(hosts, StatusError(503), HREF.format(number))
+    sends[0] = False
+    for _ in range(patience.FAILURES_OF_SILENCE):
+        hosts.failed(HREF.format("first"))
+    begin = clock.now
+    give_up(hosts, ProtocolError("reset"))
+    assert clock.now - begin >= 60
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("number", [403, 500, 503])
+class TestStrangerThatAnswersErrors:
+    """Nothing was read of the server yet."""
+
+    def test_other_files_are_asked_for_once(self, number):
+        hosts = Hosts(sends_nothing)
+        counts = []
+        while len(counts) < patience.FILES_OF_A_STRANGER:
+            counts.append(give_up(hosts, StatusError(number), HREF.format(len(counts))))
+        assert counts[0] >= 5
+        assert counts[1:] == [1] * 7
+        with pytest.raises(HostDownError, match=f"nothing but errors and was given up .{number}"):
+            hosts.attempts(HREF.format("other"), retry_policy())
+
+    def test_one_that_sends_another_file_is_up(self, number):
+        hosts = Hosts(lambda _: True)
+        for name in range(7):
+            give_up(hosts, StatusError(number), HREF.format(name))
+        hosts.attempts(HREF.format("good"), retry_policy())
+        hosts.answered(HREF.format("good"), is_read=True)
+        # What was asked for once has all its attempts now.
+        assert give_up(hosts, StatusError(number), HREF.format(6)) >= 7
+        for name in range(7, 20):
+            give_up(hosts, StatusError(number), HREF.format(name))
+        hosts.attempts(HREF.format("other"), retry_policy())
+
+
 def test_what_never_passes():
     assert not may_pass(StatusError(404))
     assert not may_pass(StatusError(401))
@@ -220,11 +311,11 @@ def test_what_never_passes():
 def test_whoever_waits_is_woken_at_the_end():
     hosts = known_host()
     attempts = hosts.attempts(HREF.format("a"), retry_policy())
-    begin = time.monotonic()
+    stopwatch = steady_time.Stopwatch()
     threading.Timer(0.1, hosts.end).start()
     with pytest.raises(HostDownError):
         attempts.wait(StatusError(429, retry_after=30))
-    assert time.monotonic() - begin < 5
+    assert stopwatch.stop() < 5
     with pytest.raises(HostDownError):
         hosts.attempts(HREF.format("b"), retry_policy())
 
@@ -249,7 +340,6 @@ class TestWithServer:
         first, second = server.moments
         assert second - first >= 1
 
-    @pytest.mark.usefixtures("impatient")
     def test_names_that_come_back(self, href, ranges, monkeypatch):
         resolve, asked = socket.getaddrinfo, []
 
@@ -273,10 +363,10 @@ class TestWithServer:
     @pytest.mark.parametrize("fault", ["stall", "drip"])
     def test_a_server_that_never_ends_is_given_up(self, server, href, ranges, fault):
         server.everything = fault
-        begin = time.monotonic()
+        stopwatch = steady_time.Stopwatch()
         with pytest.raises(RangeError, match="took too long"):
             ranges.read(href, 0, 8000)
-        assert time.monotonic() - begin < 6
+        assert stopwatch.stop() < 6
 
     @pytest.mark.usefixtures("impatient")
     def test_a_slow_server_is_not_given_up(self, server, href, tmp_path, monkeypatch):
@@ -286,46 +376,3 @@ class TestWithServer:
         ranges = RangeReader(4, tmp_path)
         assert ranges.read(href, 0, 12) == bytes(range(12))
         ranges.close()
-
-
-@pytest.mark.usefixtures("impatient")
-class TestHostDown:
-    """A run whose server goes away."""
-
-    @pytest.fixture
-    def large_job(self, small_job, server):
-        small_job.__init__(small_job.folder, server, days=9)
-        return small_job
-
-    @pytest.mark.parametrize(
-        "fault",
-        [
-            "refuse",
-            "503",
-            *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("cut", "stall")),
-        ],
-    )
-    def test_from_the_first_request_on(self, server, large_job, fault):
-        server.everything = fault
-        with pytest.raises(ReadError) as caught:
-            large_job.run()
-        assert "\n" not in str(caught.value)
-        assert str(caught.value).endswith("run again.")
-        # Not once per request: most files were never asked for.
-        assert server.requests <= 24
-        assert not list(large_job.folder.glob("composite-*"))
-
-    @pytest.mark.parametrize("moment", [5, 30, pytest.param(60, marks=pytest.mark.slow)])
-    def test_in_the_middle(self, server, large_job, moment):
-        server.script = {moment: "all refuse"}
-        with pytest.raises(ReadError, match="does not answer any more"):
-            large_job.run()
-        assert not list(large_job.folder.glob("composite-*"))
-
-    def test_nobody_listens(self, server, large_job):
-        for item in large_job.items:
-            for asset in item["assets"].values():
-                asset["href"] = asset["href"].replace(server.address, "http://127.0.0.1:9")
-        with pytest.raises(ReadError, match=r"refuses the connection|does not answer"):
-            large_job.run()
-        assert server.requests == 0

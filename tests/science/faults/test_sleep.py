@@ -45,15 +45,16 @@ from fairweather.core.science.composite import plan
 from fairweather.core.science.imagery.files import byte_ranges, patience
 from fairweather.core.science.imagery.memory_budget import BlockPlan
 from fairweather.core.science.web.timed_answers import Pace
-byte_ranges.TIMEOUT = Timeout(connect=1, read=1)
-byte_ranges.PACE = Pace(seconds_of_grace=1, fewest_bytes_a_second=2048)
-# Shorter than the sleep, as an hour's sleep is longer than what a run waits.
-patience.FOR_A_SERVER_THAT_ANSWERED = patience.Patience(seconds=2, files=6)
-patience.MOST_SECONDS_OF_AN_ATTEMPT = 1.5
+byte_ranges.TIMEOUT = Timeout(connect=2, read=2)
+byte_ranges.PACE = Pace(seconds_of_grace=2, fewest_bytes_a_second=2048)
+# Shorter than the sleep, as an hour's sleep is longer than what a run waits; but long enough for
+# some answers that are late because the machine has much to do.
+patience.FOR_A_SERVER_THAT_ANSWERED = patience.Patience(seconds=7, files=6)
+patience.MOST_SECONDS_OF_AN_ATTEMPT = 2.5
 plan.plan_blocks = lambda *_, **__: BlockPlan(64, 1)
 sys.exit(worker.main(sys.argv[1:]))
 """
-SECONDS_ASLEEP = 3
+SECONDS_ASLEEP = 8
 
 
 @pytest.fixture

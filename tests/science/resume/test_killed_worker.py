@@ -13,6 +13,7 @@ from fairweather.core.bridge.events import Message, Progress
 from fairweather.core.bridge.home import jobs_folder, unfinished_folder
 from fairweather.core.bridge.worker_process import run_job
 
+BLOCKS = 6
 # A worker whose blocks are small and slow, and written down.
 LAUNCH = Path(__file__).resolve().parents[2] / "soak" / "soak_job_to_kill.py"
 
@@ -23,17 +24,21 @@ pytestmark = [
 
 
 class KilledRuns:
-    """Runs by a real worker, which is killed as soon as it tells of so many blocks."""
+    """Runs by a real worker, which stays where it is, and is killed, at so many blocks."""
 
-    def __init__(self, runs, log):
+    def __init__(self, runs, log, patch):
         self.request = runs.request()
         self.output = Path(self.request.output)
         self.log = log
+        self.patch = patch
         self.messages = []
 
-    def run(self, kill_at=None):
+    def run(self, kill_at=None, already=0):
+        """The output; a run that is to be killed finds so many blocks ``already`` finished."""
         self.log.write_text("")
         self.messages = []
+        most = BLOCKS if kill_at is None else kill_at - already
+        self.patch.setenv("SOAK_MOST_BLOCKS", str(most))
 
         def listen(event):
             if isinstance(event, Message):
@@ -61,9 +66,7 @@ class KilledRuns:
 def killed_runs(local_runs, tmp_path, monkeypatch):
     log = tmp_path / "log"
     monkeypatch.setenv("SOAK_LOG", str(log))
-    # Longer than from one word of progress to the next, so that each is told in time.
-    monkeypatch.setenv("SOAK_SECONDS_A_BLOCK", "0.3")
-    return KilledRuns(local_runs, log)
+    return KilledRuns(local_runs, log, monkeypatch)
 
 
 def test_runs_killed_at_each_block_go_on_there(killed_runs):
@@ -72,10 +75,10 @@ def test_runs_killed_at_each_block_go_on_there(killed_runs):
     finished = set()
     for kill_at in (1, 3, 5):
         with pytest.raises(WorkerError):
-            killed_runs.run(kill_at)
+            killed_runs.run(kill_at, len(finished))
         assert not finished & killed_runs.blocks("composed")
         finished |= killed_runs.blocks("finished")
-        assert len(finished) >= kill_at
+        assert len(finished) == kill_at
         assert list(killed_runs.output.parent.iterdir()) == []
     assert killed_runs.run() == whole
     assert not finished & killed_runs.blocks("composed")

@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from ...web.retry_after import retry_after
 from ...web.timed_answers import Pace
 from . import signatures
 from .bytes_in_flight import BytesInFlight
+from .file_versions import MOST_SAMPLES, FileVersions, Version, version_of
 from .patience import Hosts, RangeError, StatusError, first_cause, may_pass, retry_policy
 from .processor_places import place_given_up
 
@@ -40,6 +42,11 @@ MOST_BYTES_IN_FLIGHT = 96 * 1024**2
 # Of a range whose server sends less at a time than it is asked for; after these, each further one
 # counts as a failure.
 MOST_PARTS = 100
+# Of bytes read before, until a version is known to be the same: enough for four machines that
+# answer by turns.
+MOST_COMPARISONS = 4 * MOST_SAMPLES
+# Before a server is given up: where three of ten fail, one server of forty is by mistake.
+MOST_LAST_REQUESTS = 3
 
 PARTIAL_CONTENT = 206
 WHOLE_CONTENT = 200
@@ -47,11 +54,11 @@ RANGE_NOT_SATISFIABLE = 416
 
 
 class _Part(NamedTuple):
-    """Bytes from the place on that was asked for, and how long the file is, where that is known."""
+    """Bytes from the place on that was asked for; of which version, if it is not certain yet."""
 
     content: bytes
     is_last: bool
-    file_bytes: int | None = None
+    version: Version | None = None
 
 
 class RangeReader:
@@ -67,18 +74,19 @@ class RangeReader:
         self._connections = Connections(allowed, connections, TIMEOUT, PACE)
         self._scratch = scratch
         self._copies: dict[str, Path] = {}
-        self._file_bytes: dict[str, int] = {}
+        self._versions = FileVersions()
         self._bytes_before: dict[str, int] = {}
         self._copying: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._comparing: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
-        self._hosts = Hosts()
+        self._hosts = Hosts(self._still_sends)
         self.in_flight = BytesInFlight(MOST_BYTES_IN_FLIGHT)
 
     def read(self, href: str, start: int, length: int) -> bytes:
         """Up to ``length`` bytes from ``start`` on: fewer only where the file ends.
 
         Raises:
-            RangeError: they cannot be read.
+            RangeError: they cannot be read, or are of another file than what was read before.
             AccessError: their server wants keys, or other ones.
             OutputError: the disk is full, and the file is to be copied.
         """
@@ -89,6 +97,7 @@ class RangeReader:
         copy = self._copies.get(href)
         if copy or "://" not in href:
             return _read_disk(copy or Path(href), start, length)
+        self._versions.check(href)
         try:
             content = self._read_patiently(href, start, length)
         except (HTTPError, OSError) as error:
@@ -127,6 +136,12 @@ class RangeReader:
         """
         return self._keep(href, self._ranges_of(href))
 
+    def drop_copy(self, href: str) -> None:
+        """Remove the copy of a file that nobody reads."""
+        copy = self._copies.pop(href, None)
+        if copy:
+            copy.unlink(missing_ok=True)
+
     def _ranges_of(self, href: str) -> Iterator[bytes]:
         """All of a file, unless a server without ranges has sent it meanwhile."""
         start, content = 0, b" "
@@ -146,6 +161,35 @@ class RangeReader:
             copy.unlink(missing_ok=True)
 
     def _request(self, href: str, start: int, length: int) -> _Part:
+        """One part of a range, of the same version of the file as all others."""
+        part = self._ask(href, start, length)
+        version = part.version
+        if version and not self._versions.accept(href, version, start, part.content):
+            self._compare(href, version)
+            self._versions.accept(href, version, start, part.content)
+        return part
+
+    def _compare(self, href: str, version: Version) -> None:
+        """Read again what was read before, until it is certain that a version has the same bytes.
+
+        Raises:
+            ReplacedError: it has others.
+            HTTPError: it cannot be told now.
+        """
+        with self._lock:
+            comparing = self._comparing[href]
+        with comparing:
+            for _ in range(MOST_COMPARISONS):
+                sample = self._versions.sample_to_compare(href, version.name)
+                if sample is None:
+                    return
+                part = self._ask(href, sample.start, sample.length)
+                if part.version is None or len(part.content) < sample.length:
+                    break
+                self._versions.compare(href, part.version, sample, part.content)
+        raise ProtocolError("the server sent one version now, and another one then")
+
+    def _ask(self, href: str, start: int, length: int) -> _Part:
         headers = {
             "Range": f"bytes={start}-{start + length - 1}",
             "User-Agent": "fairweather",
@@ -153,22 +197,35 @@ class RangeReader:
         }
         response = request_file(self._connections, self._access, href, headers)
         try:
+            place = response.headers.get("Content-Range", "")
             if response.status == WHOLE_CONTENT:
                 return _Part(_read_disk(self._copy(href, response), start, length), is_last=True)
             if response.status == RANGE_NOT_SATISFIABLE:
+                if told := re.fullmatch(r"bytes \*/([0-9]{1,19})", place, re.IGNORECASE):
+                    self._versions.check_length(href, int(told[1]))
                 return _Part(b"", is_last=True)
             if response.status != PARTIAL_CONTENT:
                 raise StatusError(response.status, retry_after(response.headers))
             # One byte more than asked for is enough to see that an answer is too long.
-            content = b"".join(pieces(response, length + 1))
+            content = b"".join(pieces(response, length + 1, is_unpacked=False))
         finally:
             # A connection whose answer was not read to its end cannot serve the next request.
             response.close()
             response.release_conn()
-        part = _checked(content, start, length, response.headers.get("Content-Range", ""))
-        if part.file_bytes is not None:
-            self._file_bytes[href] = part.file_bytes
-        return part
+        is_last, file_bytes = _checked(content, start, length, place)
+        return _Part(content, is_last, version_of(response.headers, file_bytes))
+
+    def _still_sends(self, href: str) -> bool:
+        """Whether a server sends the first byte of a file that was read before."""
+        for _ in range(MOST_LAST_REQUESTS):
+            try:
+                self._ask(href, 0, 1)
+            except StatusError:
+                continue
+            except (RangeError, HTTPError, OSError):
+                return False
+            return True
+        return False
 
     def _copy(self, href: str, response: urllib3.BaseHTTPResponse) -> Path:
         with self._lock:
@@ -183,8 +240,10 @@ class RangeReader:
 
         Raises:
             HTTPError: it is something else, or only a part, as far as that can be told.
+            ReplacedError: it is another file than the one that was read before.
         """
-        content = pieces(response, MOST_COPIED_BYTES + 1)
+        # Nobody asked for it packed: a few bytes sent would be a thousand times as many kept.
+        content = pieces(response, MOST_COPIED_BYTES + 1, is_unpacked=False)
         first = b""
         while len(first) < signatures.LONGEST and (piece := next(content, b"")):
             first += piece
@@ -197,12 +256,14 @@ class RangeReader:
         for piece in chain([first], content):
             size += len(piece)
             yield piece
-        expected = self._file_bytes.get(href)
+        expected = self._versions.file_bytes(href)
         if expected is None and not _tells_its_end(response):
             # A closed connection may be the file's end, or a failure: it takes two alike.
             expected = self._bytes_before.get(href, -1)
             self._bytes_before[href] = size
         if expected not in (None, size):
+            if _tells_its_end(response):
+                self._versions.check_name(href, version_of(response.headers, size))
             raise ProtocolError("the server sent a part instead of the whole file")
 
     def _keep(self, href: str, content: Iterable[bytes]) -> Path:
@@ -210,6 +271,7 @@ class RangeReader:
         path = self._scratch / f"copied-file-{uuid.uuid4().hex}"
         try:
             _write(path, content)
+            self._versions.check_copy(href, partial(_read_disk, path))
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -250,11 +312,16 @@ def _tells_its_end(response: urllib3.BaseHTTPResponse) -> bool:
     return is_chunked or response.headers.get("Content-Length", "").isdigit()
 
 
-def _checked(content: bytes, start: int, length: int, content_range: str) -> _Part:
-    """The part of an answer that says ``bytes 0-99/1234``, if it begins the range asked for.
+def _checked(
+    content: bytes, start: int, length: int, content_range: str
+) -> tuple[bool, int | None]:
+    """Check that an answer that says ``bytes 0-99/1234`` begins the range asked for.
 
     A server may send less than it is asked for (RFC 9110, 15.3.7), and ``*`` if it does not know
     where the file ends.
+
+    Returns:
+        Whether nothing of the range is left, and how long the file is, None if it is not known.
 
     Raises:
         ProtocolError: it is another range.
@@ -267,7 +334,7 @@ def _checked(content: bytes, start: int, length: int, content_range: str) -> _Pa
         file_bytes = None if found[3] == "*" else int(found[3])
         is_at_end = end == file_bytes or (file_bytes is None and not content)
         if is_at_end or (content and (file_bytes is None or end < file_bytes)):
-            return _Part(content, is_at_end or len(content) == length, file_bytes)
+            return is_at_end or len(content) == length, file_bytes
     raise ProtocolError("the server sent another range than it was asked for")
 
 

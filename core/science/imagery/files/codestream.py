@@ -9,11 +9,13 @@ import math
 import struct
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import signatures
+from .coding_style import MARKERS as CODING_STYLES
+from .coding_style import check_coding_styles
 
 CODESTREAM_BOX = b"jp2c"
 MOST_BOXES = 64
@@ -31,6 +33,16 @@ SMALL_TILE_BYTES = 64 * 1024
 START, SIZE, TILE_PART, END = b"\xff\x4f", b"\xff\x51", b"\xff\x90", b"\xff\xd9"
 TILE_LENGTHS, PACKED_HEADERS = b"\xff\x55", b"\xff\x60"
 TILE_PART_BYTES = 12
+DATA = b"\xff\x93"
+# Those that OpenJPEG knows (15444-1 and -2, annex A): of another one it does not skip the length
+# that it tells, so that it may find within it what is not seen here.
+KNOWN_MARKERS = frozenset(
+    bytes([0xFF, number])
+    for number in (
+        *(0x50, 0x51, 0x52, 0x53, 0x55, 0x57, 0x58, 0x59, 0x5C, 0x5D, 0x5E, 0x5F),
+        *(0x60, 0x61, 0x63, 0x64, 0x74, 0x75, 0x77, 0x78),
+    )
+)
 
 # Bytes of a file by start and length; fewer where it ends.
 Read = Callable[[int, int], bytes]
@@ -44,7 +56,8 @@ class Header:
     without a list of lengths. ``shape`` and ``tile_shape`` are rows and columns. ``components``
     are what other formats call bands. ``start`` and ``end`` are where the tile parts lie (``end``
     None: to the end of the file), ``lengths`` the tile and the length of each part, empty where
-    the header does not tell.
+    the header does not tell. ``has_plain_tiles`` says that the first one begins where the image
+    does, and that all of a tile lies in its parts.
     """
 
     boxes: bytes
@@ -55,6 +68,7 @@ class Header:
     start: int
     end: int | None
     lengths: tuple[tuple[int, int], ...]
+    has_plain_tiles: bool
 
     @property
     def decoded_tile_bytes(self) -> int:
@@ -72,39 +86,34 @@ class Header:
 
 
 def read_header(read: Read) -> Header | None:
-    """The header; None where the file is none that is read tile by tile here.
+    """The header; None where the file is no JPEG 2000.
 
     Raises:
-        ValueError: it is broken.
+        ValueError: it is broken, or claims more than any has.
     """
     if read(0, len(signatures.JPEG2000)) != signatures.JPEG2000:
         return None
     box, start, end = _find_codestream(read)
     if read(start, 2) != START:
         raise ValueError("it has no codestream")
-    kept, lengths, size = [START], [], b""
-    position = start + 2
-    while True:
-        marker = read(position, 2)
-        if marker == TILE_PART:
-            break
+    segments = list(_segments(read, start + 2, TILE_PART))
+    return _header(read(0, box), segments, start + 2 + sum(map(len, segments)), end)
+
+
+def _segments(read: Read, start: int, last: bytes) -> Iterator[bytes]:
+    """Each marker with its segment, from ``start`` up to the marker ``last``.
+
+    Raises:
+        ValueError: one is cut short, or is none that may be skipped.
+    """
+    position = start
+    while (marker := read(position, 2)) != last:
         (length,) = _unpack(">H", read(position + 2, 2))
-        if length < 2 or marker[:1] != b"\xff" or position - start > MOST_HEADER_BYTES:
+        is_known = length >= 2 and marker in KNOWN_MARKERS
+        if not is_known or position - start > MOST_HEADER_BYTES:
             raise ValueError("its codestream's header is broken")
-        content = read(position, length + 2)
-        if marker == SIZE:
-            size = content
-            _check_size(size)
-        if marker == PACKED_HEADERS:
-            return None
-        if marker == TILE_LENGTHS:
-            lengths.append(content)
-        else:
-            kept.append(content)
+        yield read(position, length + 2)
         position += length + 2
-    return _header(
-        read(0, box), b"".join(kept), size, position, end=end, lengths=_read_lengths(lengths)
-    )
 
 
 def _find_codestream(read: Read) -> tuple[int, int, int | None]:
@@ -128,30 +137,59 @@ def _find_codestream(read: Read) -> tuple[int, int, int | None]:
     raise ValueError("it has no codestream")
 
 
-def _header(
-    boxes: bytes,
-    markers: bytes,
-    size: bytes,
-    start: int,
-    *,
-    end: int | None,
-    lengths: tuple[tuple[int, int], ...],
-) -> Header | None:
+def check_part(read: Read, start: int = 0) -> None:
+    """Check that a tile part, which begins at ``start``, is coded as the header says.
+
+    Raises:
+        ValueError: it has a coding style of its own, as hardly any has, or is broken.
+    """
+    segments = _segments(read, start + TILE_PART_BYTES, DATA)
+    if any(content.startswith(CODING_STYLES) for content in segments):
+        raise ValueError("its tiles have coding styles of their own, which are not read here")
+
+
+def check_every_tile(read: Read, file_bytes: int) -> None:
+    """Check what it takes to decode each tile of a file of this length, that is read as a whole.
+
+    Raises:
+        ValueError: it is more than for any, is told by a tile itself, or the file is broken.
+    """
+    header = read_header(read)
+    if header is None:
+        return
+    # As the header lists them, and as each leads to the next: OpenJPEG may go either way.
+    for lengths in {header.lengths, ()}:
+        own = replace(header, lengths=lengths, end=header.end or file_bytes)
+        for start, _ in TileParts(own, read).all():
+            check_part(read, start)
+
+
+def _header(boxes: bytes, segments: list[bytes], start: int, end: int | None) -> Header:
+    size = b"".join(content for content in segments if content.startswith(SIZE))
+    _check_size(size)
     width, height, left, top, tile_width, tile_height, tile_left, tile_top, components = _numbers(
         size
     )
-    if left or top or tile_left or tile_top:
-        return None
-    return Header(
+    lengths = [content for content in segments if content.startswith(TILE_LENGTHS)]
+    kept = (content for content in segments if not content.startswith(TILE_LENGTHS))
+    is_packed = any(content.startswith(PACKED_HEADERS) for content in segments)
+    header = Header(
         boxes=boxes,
-        markers=markers,
+        markers=START + b"".join(kept),
         shape=(height, width),
         tile_shape=(tile_height, tile_width),
         components=components,
         start=start,
         end=end,
-        lengths=lengths,
+        lengths=_read_lengths(lengths),
+        has_plain_tiles=not (is_packed or left or top or tile_left or tile_top),
     )
+    check_coding_styles(
+        [content for content in segments if content.startswith(CODING_STYLES)],
+        (min(height, tile_height), min(width, tile_width)),
+        components,
+    )
+    return header
 
 
 def _numbers(size: bytes) -> tuple[int, ...]:
@@ -236,6 +274,17 @@ class TileParts:
             if tile not in self._found:
                 raise ValueError(f"it has no tile {tile}")
             return list(self._found[tile])
+
+    def all(self) -> list[tuple[int, int]]:
+        """Start and length of every part of the file.
+
+        Raises:
+            ValueError: it is broken.
+        """
+        with self._lock:
+            while not self._is_at_end:
+                self._find_next()
+            return [part for parts in self._found.values() for part in parts]
 
     def _find_next(self) -> None:
         part = self._told_part() if self._header.lengths else self._read_part()

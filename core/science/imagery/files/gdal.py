@@ -5,6 +5,7 @@ They lie on this computer: what is remote was copied before, so that GDAL never 
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -21,13 +22,18 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 
+from ....bridge.errors import ReadError
+from ...web.addresses import without_query
+from .codestream import check_every_tile
 from .gdal_checks import (
     DamagedTileError,
     check_deflated_tiles,
     check_is_whole_by_itself,
+    check_lerc_tiles,
     decoders_complaints_raised,
 )
 from .raster_file import Window, read_error, read_grid
+from .tiff_tile import LERC
 
 # GDAL finds a format by a file's content, and some formats name further files to open: an address
 # that ends in .tif must not bring those in.
@@ -146,12 +152,15 @@ class GdalFile:
                 flags = dataset.mask_flag_enums[0]
                 self.stores_overviews = dataset.driver == TIFF_DRIVER
                 self.nodata: float | None = dataset.nodata
+            if not self.stores_overviews:
+                self._check_every_tile()
             levels = [self._describe(level) for level in range(overviews + 1)]
-        except RasterioError as error:
-            raise read_error(href, error) from error
+        except (RasterioError, OSError, ValueError) as error:
+            raise self._read_error(error) from error
         self.mask = _Mask(self) if MaskFlags.per_dataset in flags else None
         is_whole = self.mask is None or MaskFlags.alpha in flags or not self.stores_overviews
-        self._has_coarse_masks = is_whole or _mask_pages(Path(self._place)) > overviews
+        masks = [] if is_whole else self._mask_compressions()
+        self._has_coarse_masks = is_whole or len(masks) > overviews
         self._levels = tuple(geobox for geobox, _ in levels)
         self._tile_shapes = tuple(tile_shape for _, tile_shape in levels)
 
@@ -171,6 +180,7 @@ class GdalFile:
         with self._reading(level) as dataset:
             if dataset.driver == TIFF_DRIVER:
                 check_deflated_tiles(dataset, Path(self._place), window)
+                check_lerc_tiles(dataset, Path(self._place), window)
             pixels: np.ndarray = dataset.read(1, window=place)
         return pixels
 
@@ -179,6 +189,8 @@ class GdalFile:
         if level and not self._has_coarse_masks:
             return self._sample_mask(level, window)
         with self._reading(level) as dataset:
+            if dataset.driver == TIFF_DRIVER:
+                check_lerc_tiles(dataset, Path(self._place), window)
             place = rasterio.windows.Window.from_slices(*window)
             pixels: np.ndarray = dataset.read_masks(1, window=place)
         return pixels
@@ -209,7 +221,41 @@ class GdalFile:
             with self._datasets.lend(self._place, level) as dataset, decoders_complaints_raised():
                 yield dataset
         except (RasterioError, DamagedTileError, OSError) as error:
-            raise read_error(self._href, error) from error
+            raise self._read_error(error) from error
+
+    def _read_error(self, error: Exception) -> ReadError:
+        """The error of this file: where its copy lies, and on whose computer, is in no output."""
+        place, words = Path(self._place), str(error)
+        own_name = re.split(r"[/\\]", without_query(self._href))[-1]
+        for name in (repr(self._place)[1:-1], self._place, place.as_posix(), place.name):
+            words = words.replace(name, own_name)
+        return read_error(self._href, words)
+
+    def _check_every_tile(self) -> None:
+        with Path(self._place).open("rb") as file:
+
+            def read(start: int, length: int) -> bytes:
+                file.seek(start)
+                return file.read(length)
+
+            check_every_tile(read, Path(self._place).stat().st_size)
+
+    def _mask_compressions(self) -> list[int]:
+        """How a TIFF's masks are compressed: one for each level, if whoever made it took care.
+
+        Its header was found harmless before GDAL was given the file.
+        """
+        with tifffile.TiffFile(self._place) as file:
+            pages = list(islice(file.pages, MOST_PAGES + 1))
+        masks = [
+            int(page.compression)
+            for page in pages
+            if isinstance(page, tifffile.TiffPage) and page.subfiletype & MASK_IMAGE
+        ]
+        if len(pages) > MOST_PAGES or LERC in masks:
+            # No program makes one by LERC, whose tiles are looked at before GDAL decodes them.
+            raise read_error(self._href, "its mask is none that can be read")
+        return masks
 
     def _describe(self, level: int) -> tuple[GeoBox, tuple[int, int]]:
         with self._datasets.lend(self._place, level) as dataset:
@@ -228,16 +274,6 @@ class _Mask:
     def read(self, level: int, window: Window, whole: Window) -> np.ndarray:  # noqa: ARG002
         """The pixels of a window; see ``RasterFile``."""
         return self._file.read_mask(level, window)
-
-
-def _mask_pages(path: Path) -> int:
-    """How many masks a TIFF holds: one for each level, if whoever made it took care.
-
-    Its header was found harmless before GDAL was given the file.
-    """
-    with tifffile.TiffFile(path) as file:
-        pages = islice(file.pages, MOST_PAGES)
-        return sum(bool(getattr(page, "subfiletype", 0) & MASK_IMAGE) for page in pages)
 
 
 def _open(key: _Key) -> rasterio.DatasetReader:

@@ -20,7 +20,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from .byte_ranges import RangeReader
-from .codestream import MOST_HEADER_BYTES, Header, Read, TileParts, read_header
+from .codestream import MOST_HEADER_BYTES, Header, Read, TileParts, check_part, read_header
 from .gdal import GDAL_OPTIONS
 from .gdal_checks import check_is_whole_by_itself
 from .patience import RangeError
@@ -113,6 +113,7 @@ class Jpeg2000File:
             part = self._ranges.read(self._href, start, length)
             if len(part) < length:
                 raise ValueError("the file is cut short")
+            check_part(_bytes_of(part))
             content += part
         return content
 
@@ -126,7 +127,9 @@ def open_jpeg2000(href: str, ranges: RangeReader, cache: TileCache) -> Jpeg2000F
     head = _Head(partial(ranges.read, href))
     try:
         header = read_header(head.read)
-        if header is None or header.decoded_tile_bytes > MOST_DECODED_BYTES:
+        if header is None or not header.has_plain_tiles:
+            return None
+        if header.decoded_tile_bytes > MOST_DECODED_BYTES:
             return None
         levels = _read_levels(href, header)
     except (RangeError, ValueError, RasterioError) as error:
@@ -167,6 +170,10 @@ def _open(content: bytes, level: int) -> Iterator[rasterio.DatasetReader]:
         file.open(driver=DRIVER, **options) as dataset,
     ):
         yield dataset
+
+
+def _bytes_of(content: bytes) -> Read:
+    return lambda start, length: content[start : start + length]
 
 
 class _Head:

@@ -6,8 +6,8 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NoReturn
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import (
@@ -23,7 +23,8 @@ PASSING_STATUSES = frozenset({403, 408, 429, 500, 502, 503, 504})
 # What asks for fewer requests, where other failures are soon over.
 BUSY_STATUSES = frozenset({429, 503})
 BUSY_STEPS = 3
-# After so many failures in a row of any of its reads, a server answers nobody.
+# After so many failures in a row of any of its reads, a server answers nobody: nor does it send
+# what it sent before, for which it is asked each time that as many more have failed.
 FAILURES_OF_SILENCE = 8
 # Most often it is meant, so that these are fewer attempts.
 FORBIDDEN = 403
@@ -33,6 +34,9 @@ REFUSALS = {
     401: ": it refuses access; choose its keys as AUTH, or check them",
     403: ": it refuses access; choose its keys as AUTH, or check them",
 }
+# Why a server was given up.
+SILENCE = "its server does not answer any more and was given up"
+ERRORS = "its server answers nothing but errors and was given up"
 # More than it takes to connect and to read, each until its time limit.
 MOST_SECONDS_OF_AN_ATTEMPT = 35.0
 # After so many of its reads, or its openings, were given up, a file is not asked for any more.
@@ -55,10 +59,10 @@ class StatusError(RangeError):
     """The server answered, but no bytes; ``retry_after`` in seconds if it asked for a pause."""
 
     def __init__(self, status: int, retry_after: float | None = None) -> None:
-        reason = REFUSALS.get(status, "")
-        is_lasting = status not in PASSING_STATUSES
-        super().__init__(f"the server answers {status}{reason}", is_lasting)
         self.status = status
+        self.advice = REFUSALS.get(status, "")
+        is_lasting = status not in PASSING_STATUSES
+        super().__init__(f"the server answers {status}{self.advice}", is_lasting)
         self.retry_after = retry_after
 
 
@@ -68,20 +72,27 @@ class HostDownError(RangeError):
 
 @dataclass(frozen=True)
 class Patience:
-    """For how many ``seconds`` a read is tried again, and how many files in a row may fail.
-
-    A server whose ``files`` different files were given up, with no answer between them, is down.
-    """
+    """For how many ``seconds``, and at most how often, a read is tried again."""
 
     seconds: float
-    files: int
+    retries: int = 10
 
 
-# A name server, or a wireless network, may be away for a minute. In a row, because one broken
-# scene has a few files, and others are read beside them.
-FOR_A_SERVER_THAT_ANSWERED = Patience(seconds=100, files=6)
+# A name server, or a wireless network, may be away for a minute.
+FOR_A_SERVER_THAT_ANSWERED = Patience(seconds=100)
 # Nothing is lost yet, and somebody sits before the screen.
-FOR_A_STRANGER = Patience(seconds=15, files=2)
+FOR_A_STRANGER = Patience(seconds=15)
+# It never sent anything, and one of its files was waited for: whether others are there.
+FOR_OTHER_FILES = Patience(seconds=0, retries=0)
+# So many files are gone for good, of a server that sends others.
+MANY_FILES = 16
+AFTER_MANY_FILES = Patience(seconds=10, retries=4)
+
+# Of different files that were given up, with no answer between them, because one broken scene has
+# a few files, and others are read beside them.
+FILES_OF_A_SERVER_THAT_ANSWERED = 6
+SILENT_FILES_OF_A_STRANGER = 2
+FILES_OF_A_STRANGER = 8
 
 
 @dataclass(frozen=True)
@@ -137,22 +148,57 @@ def first_cause(error: Exception) -> Exception:
 
 @dataclass
 class _Host:
-    """``failed`` are the files given up since the last answer, ``failures`` the attempts."""
+    """A server: ``last_read`` is the file of which a range was read last.
+
+    ``failures`` are the attempts that failed since the last answer, ``failed`` the files given up
+    since then, each with whether the server was silent; ``lost`` are all that were given up for
+    good, and not read since.
+    """
 
     has_answered: bool = False
+    last_read: str = ""
     failures: int = 0
-    failed: set[str] = field(default_factory=set)
+    failed: dict[str, bool] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    reason: str = SILENCE
     is_down: threading.Event = field(default_factory=threading.Event)
 
-    @property
-    def patience(self) -> Patience:
+    def patience(self, error: Exception, is_silent: bool) -> Patience:
+        if isinstance(error, StatusError) and self.failed and not self.last_read:
+            return FOR_OTHER_FILES
+        if len(self.lost) >= MANY_FILES and not is_silent:
+            return AFTER_MANY_FILES
         return FOR_A_SERVER_THAT_ANSWERED if self.has_answered else FOR_A_STRANGER
+
+    def heard(self) -> None:
+        self.has_answered = True
+        self.failures = 0
+        self.failed.clear()
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether so many files failed that it is down, if it does not send what it sent before."""
+        if self.last_read:
+            return len(self.failed) >= FILES_OF_A_SERVER_THAT_ANSWERED
+        silent = SILENT_FILES_OF_A_STRANGER
+        if self.has_answered:
+            silent = FILES_OF_A_SERVER_THAT_ANSWERED
+        return sum(self.failed.values()) >= silent or len(self.failed) >= FILES_OF_A_STRANGER
 
 
 class Hosts:
-    """The servers of a run and the files given up, known to all threads."""
+    """The servers of a run and the files given up, known to all threads.
 
-    def __init__(self) -> None:
+    A file that cannot be read, for silence or by an error, costs its own time only; less of it
+    when it is one of many. A server is down if 6 different files were given up, nothing was read
+    between them, and it does not send again what it sent last. One that never sent anything is
+    down as soon as it was silent about 2 files (6 if it did say of others that they are not there),
+    or 8 were given up; after the first one the others are asked for once.
+    """
+
+    def __init__(self, still_sends: Callable[[str], bool]) -> None:
+        """``still_sends`` asks for the start of a file that was read before."""
+        self._still_sends = still_sends
         self._hosts: dict[str, _Host] = {}
         self._failed_reads: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -180,27 +226,46 @@ class Hosts:
         """The file's server works: a range was read, or it says that there is none."""
         with self._lock:
             host = self._hosts[_name(href)]
-            host.has_answered = True
-            host.failures = 0
-            host.failed.clear()
+            host.heard()
             if is_read:
+                host.last_read = href
+                host.lost.discard(href)
                 self._failed_reads.pop(href, None)
 
-    def failed(self, href: str) -> int:
-        """An attempt at a read failed; how many of its server's have since the last answer."""
+    def failed(self, href: str) -> bool:
+        """An attempt at a read failed; whether its server answers nobody any more."""
         with self._lock:
             host = self._hosts[_name(href)]
             host.failures += 1
-            return host.failures
+            failures = host.failures
+        is_time = failures % FAILURES_OF_SILENCE == 0
+        return failures >= FAILURES_OF_SILENCE and not (is_time and self._is_heard(host))
 
-    def gave_up(self, href: str) -> None:
-        """A read of the file failed after all its attempts."""
+    def gave_up(self, href: str, error: Exception, is_for_good: bool) -> None:
+        """A read of the file failed after all its attempts; not ``is_for_good`` if it had few."""
         with self._lock:
-            self._failed_reads[href] += 1
             host = self._hosts[_name(href)]
-            host.failed.add(href)
-            if len(host.failed) >= host.patience.files:
+            host.failed[href] = not isinstance(error, StatusError)
+            if is_for_good:
+                self._failed_reads[href] += 1
+                host.lost.add(href)
+            is_suspect = host.is_suspect
+        if not is_suspect or self._is_heard(host):
+            return
+        with self._lock:
+            # Others may have been answered meanwhile.
+            if host.is_suspect and not host.is_down.is_set():
+                if isinstance(error, StatusError):
+                    host.reason = f"{ERRORS} ({error.status}{error.advice})"
                 host.is_down.set()
+
+    def _is_heard(self, host: _Host) -> bool:
+        """Whether a server sends again what it sent before."""
+        if not host.last_read or host.is_down.is_set() or not self._still_sends(host.last_read):
+            return False
+        with self._lock:
+            host.heard()
+        return True
 
     def end(self) -> None:
         """The run is over: nobody waits any longer."""
@@ -232,31 +297,32 @@ class Attempts:
             Exception: ``error``, as this was the last attempt.
         """
         self._check()
+        is_silent = self._hosts.failed(self._href)
         self._count_time(MOST_SECONDS_OF_AN_ATTEMPT)
         self._failures += 1
-        if self._failures > self._policy.most_retries:
-            self._give_up(error)
-        pause = self._pause_after(error)
-        if self._forbidden >= MOST_FORBIDDEN or self._seconds + pause > self._host.patience.seconds:
-            self._give_up(error)
+        pause = self._pause_after(error, is_silent)
+        patience = self._host.patience(error, is_silent)
+        if (
+            self._failures > min(self._policy.most_retries, patience.retries)
+            or self._forbidden >= MOST_FORBIDDEN
+            or self._seconds + pause > patience.seconds
+        ):
+            self._hosts.gave_up(self._href, error, is_for_good=patience is not FOR_OTHER_FILES)
+            raise error
         # Woken as soon as the server is given up.
         self._host.is_down.wait(pause)
         self._count_time(pause)
         self._check()
 
-    def _pause_after(self, error: Exception) -> float:
+    def _pause_after(self, error: Exception, is_silent: bool) -> float:
         status = error.status if isinstance(error, StatusError) else None
         asked = error.retry_after if isinstance(error, StatusError) else None
-        pause = self._policy.pause(
-            self._failures,
-            is_busy=status in BUSY_STATUSES and asked is None,
-            is_silent=self._hosts.failed(self._href) >= FAILURES_OF_SILENCE,
-        )
         self._forbidden += status == FORBIDDEN
-        if asked is None:
-            return pause
-        self._host.has_answered = True
-        return max(pause, asked)
+        if asked is not None:
+            self._host.has_answered = True
+        is_busy = status in BUSY_STATUSES and asked is None
+        pause = self._policy.pause(self._failures, is_busy=is_busy, is_silent=is_silent)
+        return max(pause, asked or 0.0)
 
     def _count_time(self, most: float) -> None:
         """Count the time since the last call, ``most`` of it: a computer may have slept."""
@@ -266,11 +332,7 @@ class Attempts:
 
     def _check(self) -> None:
         if self._host.is_down.is_set():
-            raise HostDownError("its server does not answer any more and was given up")
-
-    def _give_up(self, error: Exception) -> NoReturn:
-        self._hosts.gave_up(self._href)
-        raise error
+            raise HostDownError(self._host.reason)
 
 
 def _name(href: str) -> str:

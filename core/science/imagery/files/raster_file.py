@@ -16,6 +16,7 @@ from pyproj.exceptions import ProjError
 from ....bridge.errors import ReadError
 from ...plain_crs import names_files
 from ...web.addresses import without_query
+from .file_versions import ReplacedError
 from .patience import HostDownError
 
 # Rows and columns.
@@ -71,6 +72,13 @@ class RasterFile(Pixels, Protocol):
 
 def read_error(href: str, reason: object) -> ReadError:
     """The error of a file that cannot be opened or read."""
+    if isinstance(reason, ReplacedError):
+        return ReadError(
+            f"{without_query(href)} cannot be read: {reason}; run again, or leave its scene out.",
+            href,
+            str(reason),
+            is_replaced=True,
+        )
     return ReadError(
         f"{without_query(href)} cannot be read ({reason}); check the connection and that the file "
         "is there, or leave its scene out.",

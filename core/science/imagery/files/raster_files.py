@@ -91,7 +91,11 @@ class RasterFiles:
                 return file
         # GDAL itself never asks a server: what may be read, and by whom, is decided in one place.
         copy = self._copy(href) if "://" in href else None
-        return GdalFile(href, self._datasets, str(copy) if copy else None)
+        try:
+            return GdalFile(href, self._datasets, str(copy) if copy else None)
+        except ReadError:
+            self._ranges.drop_copy(href)
+            raise
 
     def _copy(self, href: str) -> Path:
         try:

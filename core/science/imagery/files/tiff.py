@@ -1,8 +1,8 @@
 """TIFF files read by their own tiles: each is fetched by range and decoded once.
 
-tifffile parses the header and decodes; it knows more compressions and predictors than satellite
-imagery uses. What is unusual otherwise (several bands in one file, a mask, a CRS without an EPSG
-code) is left to GDAL.
+tifffile parses the header and decodes the compressions of numbers, with more predictors than
+satellite imagery uses. What is unusual otherwise (several bands in one file, a mask, a CRS without
+an EPSG code, an image in each tile) is left to GDAL.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from .byte_ranges import RangeReader
 from .patience import RangeError
 from .raster_file import Window, check_grid, read_error
 from .tiff_header import TiffHeader
-from .tiff_tile import BrokenTileError, decode_tile
+from .tiff_tile import (
+    DECODED_HERE,
+    MOST_SWELLING,
+    SMALL_TILE_BYTES,
+    BrokenTileError,
+    decode_tile,
+)
 from .tile_cache import TileCache
 from .tile_grid import TiledLevel, TileGrid
 
@@ -34,10 +40,8 @@ MOST_LEVELS = 32
 # Of a tile that is decoded as a whole, in each of many threads; larger ones are left to GDAL.
 MOST_DECODED_BYTES = 128 * 1024**2
 
-# Where a header, or a tile, may lie at most; and by how much an encoding may enlarge a tile.
+# Where a header, or a tile, may lie at most.
 MOST_FILE_BYTES = 2**50
-MOST_SWELLING = 4
-SMALL_TILE_BYTES = 64 * 1024
 
 # Tiles that lie as close as this in a file are fetched by one request, up to this size.
 SMALL_GAP = 1024
@@ -49,7 +53,6 @@ GDAL_NODATA = 42113
 REDUCED_IMAGE = 1
 MASK_IMAGE = 4
 USER_DEFINED = 32767
-JPEG_COMPRESSIONS = (6, 7)
 PIXEL_IS_POINT = 2
 
 
@@ -224,10 +227,7 @@ def _read_levels(header: TiffHeader) -> list[_Level]:
 
 
 def _is_plain(page: tifffile.TiffPage) -> bool:
-    """Whether the page is one band of numbers, and no mask, in tiles or strips of a sensible size.
-
-    JPEG's tables lie apart from the tiles: GDAL brings them together.
-    """
+    """Whether the page is one band of numbers, and no mask, in tiles of a sensible size."""
     return (
         page.samplesperpixel == 1
         and page.ndim == 2
@@ -235,7 +235,7 @@ def _is_plain(page: tifffile.TiffPage) -> bool:
         and page.dtype is not None
         and page.bitspersample == page.dtype.itemsize * 8
         and page.dtype.kind in "iuf"
-        and page.compression not in JPEG_COMPRESSIONS
+        and page.compression in DECODED_HERE
         and len(page.dataoffsets) == len(page.databytecounts) > 0
         and 0 < _decoded_bytes(page) <= MOST_DECODED_BYTES
     )
