@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from fairweather.core.bridge.errors import CatalogError, NoScenesError
+from fairweather.core.bridge.errors import CatalogError
 from fairweather.core.science.catalog import paging
 from guarded_server import GuardedServer, Reply, running
 
@@ -138,7 +138,7 @@ def test_nothing_found_before_a_loop(search_pages, find, monkeypatch):
         "fairweather.core.science.reporter.RecordingReporter.warning",
         lambda _, text: warnings.append(text),
     )
-    with pytest.raises(NoScenesError):
+    with pytest.raises(CatalogError, match="Nothing was found, and not everything could be read"):
         search_pages(lambda _: ([], to_page(0)))
     assert any("back to one that was read before" in text for text in warnings)
 

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -17,21 +18,29 @@ SECONDS_A_DOCUMENT = 0.02
 
 
 class MadeUpCatalog:
-    """Answers each address with what ``make`` says, slowly; knows how many asked at once."""
+    """Answers each address with what ``make`` says, slowly; knows how many asked at once.
 
-    def __init__(self, make):
+    Whoever asks for one that ``waits`` gets no answer before ``together`` ask at once.
+    """
+
+    def __init__(self, make, waits=lambda _: False, together=0):
         self.make = make
+        self.waits = waits
+        self.together = together
         self.asked = []
         self.at_once = self.most_at_once = 0
-        self.lock = threading.Lock()
+        self.changed = threading.Condition()
 
     def answer(self, path):
-        with self.lock:
+        with self.changed:
             self.asked.append(path)
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
+            self.changed.notify_all()
+            if self.waits(path):
+                self.changed.wait_for(lambda: self.most_at_once >= self.together, 20)
         time.sleep(SECONDS_A_DOCUMENT)
-        with self.lock:
+        with self.changed:
             self.at_once -= 1
         return self.make(path)
 
@@ -83,7 +92,8 @@ def months_and_days(make_item, months, days):
             return None
         return make_item(f"{folder[4:]}-{name[:-5]}", assets={"red": {"href": "../red.tif"}})
 
-    return MadeUpCatalog(make)
+    items = re.compile(r"/s2/\d+/\d+\.json")
+    return MadeUpCatalog(make, items.fullmatch, PARALLEL_REQUESTS // 2)
 
 
 def test_many_documents_at_once_with_progress(make_item, find):

@@ -147,7 +147,8 @@ class Access:
         token = self._containers.find(href) if self._containers else None
         if token is not None:
             text = token.text()
-            address = f"{href}{'&' if '?' in href else '?'}{text}"
+            sent = href.partition("#")[0]
+            address = f"{sent}{'&' if '?' in sent else '?'}{text}"
             return TokenRoute(address, token=token, text=text)
         self._check_keys(href)
         return self._keyed_route(href) if self._gets_keys(href) else Route(href)

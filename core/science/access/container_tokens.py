@@ -13,6 +13,7 @@ from functools import partial
 
 from ...bridge.errors import AccessError
 from ...bridge.profiles import Signing
+from ..web.addresses import has_dot_segments
 from ..web.client import WebClient, WebRequest
 from ..web.errors import WebError
 from ..web.hosts import is_private_line, read_address
@@ -37,14 +38,19 @@ class ContainerTokens:
         self._client = WebClient()
 
     def find(self, address: str) -> KeptToken | None:
-        """The token for the file at ``address``; None where it belongs to another host."""
+        """The token for the file at ``address``.
+
+        None where it belongs to another host, or a server may read another container in it.
+        """
         parts = read_address(address)
         host, ending = (parts and parts.authority) or "", self._signing.host.lower()
         if parts is None or not host.endswith(ending) or not is_private_line(address):
             return None
         account = host[: -len(ending)]
-        container = (parts.path or "").lstrip("/").partition("/")[0]
-        if not (_NAME.fullmatch(account) and _NAME.fullmatch(container)):
+        path = parts.path or ""
+        container = path.removeprefix("/").partition("/")[0]
+        is_named = _NAME.fullmatch(account) and _NAME.fullmatch(container)
+        if not is_named or has_dot_segments(path):
             return None
         with self._lock:
             key = account, container

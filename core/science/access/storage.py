@@ -1,17 +1,22 @@
 """Cloud storage by https: the addresses of its files, and the signatures of their readers.
 
 S3's are signed by AWS Signature Version 4 (requests-aws4auth); a bucket's region is what the
-profile says, until a server names another one.
+profile says, until a server names another one. What decides about keys is the bucket that is asked:
+no key leads out of it, by whichever server it is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from typing import NamedTuple
+from urllib.parse import quote
+
+from urllib3.exceptions import LocationParseError
 
 from ...bridge.credentials import StorageKeys
 from ...bridge.profiles import Storage
+from ..web.addresses import has_dot_segments
 from ..web.routes import Route
 
 S3_ENDPOINT = "https://s3.{region}.amazonaws.com"
@@ -20,6 +25,14 @@ GOOGLE_ENDPOINT = "https://storage.googleapis.com"
 # Answers that may name the region in which a bucket really is.
 ELSEWHERE = frozenset({301, 307, 400, 403})
 REGION_HEADER = "x-amz-bucket-region"
+
+
+class _Place(NamedTuple):
+    """``scheme://bucket/key``; a key may hold what is a query or a fragment elsewhere."""
+
+    scheme: str
+    bucket: str
+    key: str
 
 
 class CloudStorage:
@@ -31,7 +44,11 @@ class CloudStorage:
         self._regions: dict[str, str] = {}
 
     def route(self, href: str) -> StorageRoute:
-        """How to ask for ``s3://bucket/key`` or ``gs://bucket/key``."""
+        """How to ask for ``s3://bucket/key`` or ``gs://bucket/key``.
+
+        Raises:
+            LocationParseError: its key may lead out of the bucket, or is none.
+        """
         region = self.region(href)
         address = self.address(href, region)
         headers = self.headers(href, address, region)
@@ -41,21 +58,29 @@ class CloudStorage:
 
     def takes_keys(self, href: str) -> bool:
         """Whether the file's bucket is one that is read with keys."""
-        parts = urlsplit(href)
-        is_s3 = parts.scheme.lower() == "s3"
-        return is_s3 and self._storage is not None and parts.netloc in self._storage.buckets
+        place = _place(href)
+        is_s3 = place.scheme == "s3"
+        return is_s3 and self._storage is not None and place.bucket in self._storage.buckets
 
     def address(self, href: str, region: str) -> str:
-        """The https address of ``s3://bucket/key`` or ``gs://bucket/key``."""
-        parts = urlsplit(href)
-        # A key may hold what is a query or a fragment elsewhere.
-        key = href.partition("://")[2].partition("/")[2]
-        path = f"{quote(parts.netloc)}/{quote(key, safe='/~')}"
-        if parts.scheme.lower() == "gs":
+        """The https address of ``s3://bucket/key`` or ``gs://bucket/key``.
+
+        Raises:
+            LocationParseError: see ``route``.
+        """
+        place = _place(href)
+        is_keyed = self.takes_keys(href)
+        # Its signature would be for a key without the empty segments.
+        is_unsigned = is_keyed and "//" in f"/{place.key}"
+        if is_unsigned or has_dot_segments(f"{place.bucket}/{place.key}"):
+            raise LocationParseError("a key that may lead out of its bucket")
+        try:
+            path = f"{quote(place.bucket)}/{quote(place.key, safe='/~')}"
+        except UnicodeEncodeError:
+            raise LocationParseError("a key that is no text") from None
+        if place.scheme == "gs":
             return f"{GOOGLE_ENDPOINT}/{path}"
-        endpoint = S3_ENDPOINT
-        if self._storage is not None and self.takes_keys(href):
-            endpoint = self._storage.endpoint
+        endpoint = self._storage.endpoint if self._storage is not None and is_keyed else S3_ENDPOINT
         return f"{endpoint.rstrip('/').replace('{region}', region)}/{path}"
 
     def headers(self, href: str, address: str, region: str) -> dict[str, str]:
@@ -77,14 +102,15 @@ class CloudStorage:
         """Whether the answer names another region than ``asked_in``; it is kept for the bucket."""
         region = headers.get(REGION_HEADER, "")
         is_name = region.replace("-", "").isalnum() and region.isascii()
-        if urlsplit(href).scheme.lower() != "s3" or status not in ELSEWHERE or not is_name:
+        place = _place(href)
+        if place.scheme != "s3" or status not in ELSEWHERE or not is_name:
             return False
-        self._regions[urlsplit(href).netloc] = region
+        self._regions[place.bucket] = region
         return region != asked_in
 
     def region(self, href: str) -> str:
         """The region of the file's bucket, as far as it is known."""
-        learned = self._regions.get(urlsplit(href).netloc)
+        learned = self._regions.get(_place(href).bucket)
         if learned or self._storage is None or not self.takes_keys(href):
             return learned or FIRST_REGION
         return self._storage.region or (self._keys.region if self._keys else "") or FIRST_REGION
@@ -101,3 +127,9 @@ class StorageRoute(Route):
     def is_outdated(self, status: int, headers: Mapping[str, str]) -> bool:
         """Whether the answer says that the bucket is in another region."""
         return self.storage.is_elsewhere(self.href, self.region, status, headers)
+
+
+def _place(href: str) -> _Place:
+    scheme, _, rest = href.partition("://")
+    bucket, _, key = rest.partition("/")
+    return _Place(scheme.lower(), bucket, key)

@@ -56,6 +56,10 @@ class Document:
         ]
 
 
+class LostServerError(CatalogError):
+    """The server of a document has sent others, and does not answer any more."""
+
+
 class DocumentReader:
     """Reads documents; over http with one client, from any number of threads."""
 
@@ -94,6 +98,11 @@ class DocumentReader:
         """
         return self._open(location, MOST_FILE_BYTES)
 
+    def stop_waiting(self) -> None:
+        """Nobody needs a document any more: threads that fetch some ask no server again."""
+        if "_client" in vars(self):
+            self._client.stop_waiting()
+
     def _open(self, location: str, most_bytes: int) -> tuple[IO[bytes], str]:
         file = _file_for(location)
         try:
@@ -111,6 +120,11 @@ class DocumentReader:
         try:
             found_at = self._client.ask_into(WebRequest(location), file, most_bytes)
         except WebError as error:
+            if self._client.has_lost(location):
+                raise LostServerError(
+                    f"The server of {location} does not answer any more, or fails most of the time "
+                    f"({error.shown}); check the network connection, and run again."
+                ) from error
             answer = f"with error {error.status}; check the address, or try again later"
             raise failure(location, error, answer) from error
         file.seek(0)

@@ -11,6 +11,7 @@ from ...bridge.errors import CatalogError, FairweatherError, InvalidRequestError
 from ...bridge.profiles import CollectionProfile
 from ...bridge.request import SceneSearch
 from ..area import AreaOfInterest
+from ..words import count_of
 from .checks import Checker, Conditions, read_conditions
 from .extent import check_extent, told_period
 from .found import DroppedScenes, FoundScenes
@@ -47,7 +48,8 @@ def find_scenes(
     Raises:
         InvalidRequestError: a parameter makes no sense, or the area or the dates lie outside the
             collection.
-        CatalogError: the catalogue cannot be read or has no such collection.
+        CatalogError: the catalogue cannot be read, or not all of it and nothing was found in the
+            rest; or it has no such collection.
         AccessError: the catalogue wants keys, or other ones.
         NoScenesError: nothing meets the conditions; the message says what would find some.
     """
@@ -125,7 +127,12 @@ def _collections_period(
 def _nothing_found(
     source: SearchedSource, conditions: Conditions, checker: Checker, gathering: Gathering
 ) -> FairweatherError:
-    """The error that says best why nothing was found."""
+    """The error that says best why nothing was found.
+
+    What was not read may hold what is missed.
+    """
+    if unread := _unread(source):
+        return CatalogError(f"Nothing was found, and not everything could be read: {unread}")
     try:
         if not checker.saw_any_there_and_then:
             _check_collection(source, conditions, checker)
@@ -135,6 +142,14 @@ def _nothing_found(
     except FairweatherError as error:
         return error
     return NoScenesError(nothing_found_sentence(conditions, checker.dropped))
+
+
+def _unread(source: SearchedSource) -> str:
+    """Why there may be more than was read; nothing if there is not."""
+    if not source.unreadable:
+        return source.unfinished
+    count = count_of(len(source.unreadable), "document")
+    return f"{count} of the catalogue left out; the first: {source.unreadable[0]}"
 
 
 def _check_collection(source: SearchedSource, conditions: Conditions, checker: Checker) -> None:

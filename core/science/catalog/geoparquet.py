@@ -17,7 +17,7 @@ import shapely
 from ...bridge.errors import CatalogError
 from .candidates import scene_moment
 from .checks import Conditions, Period
-from .parquet_pages import MAGIC, rows_at_once
+from .parquet_pages import MAGIC, TextEncodingError, rows_at_once
 from .source import RawItem, SearchedSource
 
 ROWS_AT_ONCE = 100
@@ -104,7 +104,13 @@ def _open(file: IO[bytes], location: str) -> Any:
             f"{location} is Parquet, which needs the package arro3-io; "
             "install it, or give the items as JSON."
         ) from error
-    rows = rows_at_once(file, ROWS_AT_ONCE, MOST_BYTES_AT_ONCE)
+    try:
+        rows = rows_at_once(file, ROWS_AT_ONCE, MOST_BYTES_AT_ONCE)
+    except TextEncodingError as error:
+        raise CatalogError(
+            f"The texts of the catalogue {location} are stored by their differences, so that "
+            "nothing tells how long they are; write it again with plain or dictionary encoding."
+        ) from error
     if not rows:
         raise _too_large(location)
     file.seek(0)

@@ -57,13 +57,14 @@ def run_search(
         check_target(target, scratch)
     profile = find_profile(request.search.collection, request.search.profile)
     area = read_area(request.search.area, reporter)
+    access = _access(request, profile, credentials)
     scenes = find_scenes(
         request.search,
         profile,
         area,
         reporter,
         percent_at_end=PERCENT_WHEN_FOUND,
-        access=_access(request, profile, credentials),
+        access=access,
     )
     days = set()
     with ExitStack() as files:
@@ -75,6 +76,8 @@ def run_search(
             _remove_keys(item)
             content = _item_content(item)
             footprint = _footprint(item, content, profile, area.centre_longitude)
+            if access and not _may_be_shown(footprint["properties"]["thumbnail"], access):
+                footprint["properties"]["thumbnail"] = None
             days.add(footprint["properties"]["solar_day"])
             if items_file:
                 items_file.write(content)
@@ -161,6 +164,15 @@ def _thumbnail(item: pystac.Item, asset: str) -> str | None:
                 return candidate.href
     link = item.get_single_link("thumbnail") or item.get_single_link("preview")
     return str(link.target) if link else None
+
+
+def _may_be_shown(thumbnail: str | None, access: Access) -> bool:
+    """Whether QGIS, which loads it for a map tip, may ask for a picture that a stranger names."""
+    # Imported here: see ``_access``.
+    from ..web.private_addresses import may_be_shown  # noqa: PLC0415
+
+    is_asked_for = thumbnail is not None and is_remote(thumbnail)
+    return not is_asked_for or may_be_shown(str(thumbnail), access.rules.private_addresses)
 
 
 def _own_address(item: pystac.Item) -> str | None:

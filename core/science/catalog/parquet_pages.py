@@ -6,19 +6,28 @@ protocol: https://github.com/apache/parquet-format/blob/master/src/main/thrift/p
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from .parquet_thrift import Fields, read_struct
+from .parquet_thrift import Bounds, Fields, read_struct
 
 MAGIC = b"PAR1"
 # Of all columns: the published files of 100,000 items have a few megabytes, and 10,000 pages.
 MOST_FOOTER_BYTES = 16 * 2**20
 MOST_PAGES = 300_000
+# Of the footer and the headers of all pages, which are read in a second; a value takes five bytes,
+# and a page has a dozen.
+MOST_VALUES = 3_000_000
+# Of the columns, and of their parts in all row groups.
+MOST_MEMBERS = 350_000
 # Of all dictionaries that are opened to see how long their longest text is.
 MOST_TEXTS = 10_000_000
+# Of all pages that are unpacked to see what they hold.
+MOST_UNPACKED_BYTES = 4 * 2**30
 # Programs write pages, and dictionaries, of a megabyte.
 MOST_PAGE_BYTES = 16 * 2**20
 # Of one page of each column and what is made of it, and of the dictionaries.
@@ -34,16 +43,31 @@ MOST_LIST_BYTES = 2**31
 TEXT, BYTES_OF_FIXED_LENGTH = 6, 7
 REPEATED = 2
 DICTIONARY_PAGE = 2
+# By the type of a page, what its header has, and nothing of another type.
+HEADERS_OF_PAGES = {0: 5, DICTIONARY_PAGE: 7, 3: 8}
 DICTIONARY_ENCODINGS = frozenset({2, 8})
-# A value may be all of the one before, and a byte more.
-FRONT_CODING = 7
+# Of texts, by differences: a page of a hundred bytes may say that it has any number of them.
+DIFFERENCES = frozenset({6, 7})
 CODECS = {0: "", 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4"}
+# Readers unpack them to their end, however much more there is than the page's header says.
+ENDLESS_CODECS = frozenset({2, 4})
 
 FOOTER: Fields = {
     2: [{1: int, 2: int, 3: int, 5: int}],
     4: [{1: [{3: {1: int, 4: int, 7: int, 9: int, 11: int}}]}],
 }
-PAGE: Fields = {1: int, 2: int, 3: int, 5: {1: int, 2: int}, 7: {1: int}, 8: {1: int, 4: int}}
+PAGE: Fields = {
+    1: int,
+    2: int,
+    3: int,
+    5: {1: int, 2: int},
+    7: {1: int},
+    8: {1: int, 4: int, 5: int, 6: int, 7: bool},
+}
+
+
+class TextEncodingError(Exception):
+    """Texts are stored in a way whose size nothing tells before they are read."""
 
 
 @dataclass
@@ -65,8 +89,8 @@ class _Column:
         values, encoding = about[1], about[4 if 8 in page else 2]
         if values < 0:
             raise ValueError("a page has fewer values than none")
-        if encoding == FRONT_CODING:
-            self.longest = max(self.longest, page[2])
+        if encoding in DIFFERENCES:
+            raise TextEncodingError
         self.largest_page = max(self.largest_page, page[2])
         # What a page of numbers of a dictionary holds becomes values of its own.
         self.pages.append((values, 0 if encoding in DICTIONARY_ENCODINGS else page[2]))
@@ -104,6 +128,7 @@ def rows_at_once(file: IO[bytes], most_rows: int, most_bytes: int) -> int:
     What a reader holds of any row, and the values of lists, are bounded apart from that.
 
     Raises:
+        TextEncodingError: its texts are stored by their differences.
         Exception: ``file`` is no Parquet, or damaged.
     """
     columns = _columns(file)
@@ -124,9 +149,10 @@ def _columns(file: IO[bytes]) -> Sequence[_Column]:
     if end[4:] != MAGIC or not 0 < length <= min(size - 12, MOST_FOOTER_BYTES):
         raise ValueError("its footer is damaged")
     file.seek(size - 8 - length)
-    footer, _ = read_struct(file.read(length), FOOTER)
+    bounds = Bounds(MOST_VALUES, MOST_MEMBERS)
+    footer, _ = read_struct(file.read(length), FOOTER, bounds)
     columns = [_Column(is_list, longest=longest) for is_list, longest in _leaves(footer[2])]
-    walk = _Walk(file)
+    walk = _Walk(file, size, bounds)
     for group in footer.get(4, ()):
         for column, chunk in zip(columns, group.get(1, ()), strict=True):
             walk.add_pages(column, chunk[3])
@@ -139,6 +165,8 @@ def _leaves(schema: Sequence[Mapping[int, int]]) -> Iterator[tuple[bool, int]]:
     for element in schema[1:]:
         is_list = bool(open_groups and open_groups[-1][1]) or element.get(3) == REPEATED
         if children := element.get(5, 0):
+            if not 0 < children < len(schema):
+                raise ValueError("a group has more columns than there are")
             open_groups.append([children, is_list])
             continue
         is_fixed = element.get(1) == BYTES_OF_FIXED_LENGTH
@@ -153,25 +181,32 @@ def _leaves(schema: Sequence[Mapping[int, int]]) -> Iterator[tuple[bool, int]]:
 class _Walk:
     """The walk from page to page, which has an end whatever a file says."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], size: int, bounds: Bounds) -> None:
+        """``size`` is the file's, in bytes: no two pages lie in the same place."""
         self._file = file
+        self._bounds = bounds
+        self._bytes_left = size
         self._pages_left = MOST_PAGES
         self._texts_left = MOST_TEXTS
+        self._unpacked_left = MOST_UNPACKED_BYTES
 
     def add_pages(self, column: _Column, chunk: Mapping[int, int]) -> None:
         """Add what a column has in one row group."""
         place = chunk.get(11) or chunk[9]
         end = place + chunk[7]
+        if min(place, chunk[7]) < 0:
+            raise ValueError("a column begins before the file")
+        codec = chunk.get(4, 0)
         while place < end:
             page, length = self._header(place)
-            self._pages_left -= 1
-            if min(page[2], page[3]) < 0 or page[2] > MOST_PAGE_BYTES or self._pages_left < 0:
-                raise ValueError("its pages are too large, or too many")
+            self._check(page, length)
             place += length
+            if codec in ENDLESS_CODECS:
+                self._check_unpacked(place, page, codec)
             if page[1] == DICTIONARY_PAGE:
                 column.dictionary = max(column.dictionary, page[2])
                 if chunk.get(1) == TEXT:
-                    longest = self._longest_text(place, page, chunk.get(4, 0))
+                    longest = self._longest_text(place, page, codec)
                     column.longest = max(column.longest, longest)
             else:
                 column.add(page)
@@ -181,14 +216,52 @@ class _Walk:
         self._file.seek(place)
         head = self._file.read(HEADER_BYTES)
         try:
-            return read_struct(head, PAGE)
+            return read_struct(head, PAGE, self._bounds)
         except IndexError:
-            return read_struct(head + self._file.read(MOST_HEADER_BYTES), PAGE)
+            return read_struct(head + self._file.read(MOST_HEADER_BYTES), PAGE, self._bounds)
+
+    def _check(self, page: Mapping[int, Any], length: int) -> None:
+        """Whether there may be such a page, with a header of ``length`` bytes, beside the others.
+
+        Raises:
+            ValueError: there may not.
+        """
+        self._pages_left -= 1
+        self._bytes_left -= length + page[3]
+        sizes = page[2], page[3]
+        if min(sizes) < 0 or max(sizes) > MOST_PAGE_BYTES:
+            raise ValueError("a page is too large")
+        if page.keys() & {5, 7, 8} != {HEADERS_OF_PAGES[page[1]]}:
+            raise ValueError("a page is of two types, or of none")
+        if page[1] == DICTIONARY_PAGE and page[7][1] > page[2]:
+            raise ValueError("a dictionary has more values than bytes")
+        if min(self._pages_left, self._bytes_left) < 0:
+            raise ValueError("its pages are too many")
+
+    def _check_unpacked(self, place: int, page: Mapping[int, Any], codec: int) -> None:
+        """Unpack a page, but no more of it than its header says.
+
+        Raises:
+            Exception: there is more, or something else, or too much altogether.
+        """
+        self._unpacked_left -= page[2]
+        if self._unpacked_left < 0:
+            raise ValueError("its pages are too many")
+        about = page.get(8, {})
+        # They are not packed.
+        levels = about.get(5, 0) + about.get(6, 0)
+        if min(about.get(5, 0), about.get(6, 0)) < 0 or levels > min(page[2], page[3]):
+            raise ValueError("a page has longer levels than it has bytes")
+        if about.get(7, True) and page[2] > levels:
+            self._file.seek(place + levels)
+            packed = self._file.read(page[3] - levels)
+            _unpacked(packed, CODECS[codec], page[2] - levels)
 
     def _longest_text(self, place: int, page: Mapping[int, Any], codec: int) -> int:
         """The length of the longest text of a dictionary, or more."""
         size = int(page[2])
-        if size <= SHORT_DICTIONARY_BYTES or codec not in CODECS:
+        self._unpacked_left -= size
+        if size <= SHORT_DICTIONARY_BYTES or codec not in CODECS or self._unpacked_left < 0:
             return size
         self._file.seek(place)
         content = _unpacked(self._file.read(page[3]), CODECS[codec], size)
@@ -204,8 +277,20 @@ class _Walk:
 
 
 def _unpacked(content: bytes, codec: str, size: int) -> bytes:
+    """The content of a page, which has ``size`` bytes at most.
+
+    Raises:
+        Exception: it has more, or is damaged.
+    """
     if not codec:
         return content
+    if codec == "gzip":
+        # It may have several parts, which readers put together.
+        with gzip.open(io.BytesIO(content)) as file:
+            plain = file.read(size + 1)
+        if len(plain) > size:
+            raise ValueError("a page is longer than its header says")
+        return plain
     # Imported here: few catalogues are Parquet.
     import imagecodecs  # noqa: PLC0415
 

@@ -10,11 +10,17 @@ from itertools import chain
 from queue import SimpleQueue
 from typing import IO, Any, TypeGuard, TypeVar
 
-from ...bridge.errors import CatalogError
+from ...bridge.errors import AccessError, CatalogError
 from ..web.addresses import is_remote
 from ..web.json_text import parse_json
 from .checks import Conditions
-from .documents import PARALLEL_REQUESTS, Document, DocumentReader, read_document
+from .documents import (
+    PARALLEL_REQUESTS,
+    Document,
+    DocumentReader,
+    LostServerError,
+    read_document,
+)
 from .hrefs import resolve_link
 from .source import MOST_ENTRIES, RawItem, SearchedSource, title_of
 
@@ -25,6 +31,7 @@ MOST_LINK_CHARACTERS = 200 * MOST_ENTRIES
 MOST_NAME_CHARACTERS = 200
 
 Found = TypeVar("Found")
+Unreadable = CatalogError | AccessError
 
 
 @dataclass
@@ -38,8 +45,8 @@ class _Links:
 class StaticSource(SearchedSource):
     """Everything below one document, read whole, many documents at once.
 
-    Collections of other names are not entered. Documents that cannot be read are left out and
-    kept in ``unreadable``.
+    Collections of other names are not entered. A document that cannot be read is left out, with
+    what it leads to, and kept in ``unreadable``.
     """
 
     def __init__(self, root: Document, reader: DocumentReader) -> None:
@@ -49,15 +56,24 @@ class StaticSource(SearchedSource):
         self._collection: dict[str, Any] | None = None
         self._collection_names: set[str] = set()
         self._known = {root.location}
+        self._first_unreadable: Unreadable | None = None
         self._link_characters = 0
 
     def batches(self, conditions: Conditions | None) -> Iterator[list[RawItem]]:
         """All items of the wanted collection, of every one if there are no conditions.
 
         Raises:
-            CatalogError: documents are linked, and none of them can be read; or there is no end.
+            CatalogError: documents are linked, and none of them can be read; a server was given up
+                that had sent some; or there is no end.
+            AccessError: none of the documents can be read, and the first wants keys.
         """
-        wanted = conditions.collection if conditions else None
+        try:
+            yield from self._all_batches(conditions.collection if conditions else None)
+        except Exception:
+            self._reader.stop_waiting()
+            raise
+
+    def _all_batches(self, wanted: str | None) -> Iterator[list[RawItem]]:
         yield from self._root_batches()
         waiting = self._links(self._root, wanted)
         while waiting.further:
@@ -72,8 +88,8 @@ class StaticSource(SearchedSource):
         for done, document in enumerate(_read_all(self._reader, waiting.items), start=1):
             self.share_done = done / len(waiting.items)
             yield items_in(document) if self._is_readable(document) else []
-        if len(self._known) > 1 and len(self.unreadable) == len(self._known) - 1:
-            raise CatalogError(self.unreadable[0])
+        if self._first_unreadable and len(self.unreadable) == len(self._known) - 1:
+            raise self._first_unreadable
 
     def _root_batches(self) -> Iterator[list[RawItem]]:
         """The items in the first document."""
@@ -92,9 +108,11 @@ class StaticSource(SearchedSource):
         """The locations of the first document and of all that were met."""
         return self._known
 
-    def _is_readable(self, document: Document | CatalogError) -> TypeGuard[Document]:
+    def _is_readable(self, document: Document | Unreadable) -> TypeGuard[Document]:
+        """Whether it was read; if not, it is kept why."""
         if isinstance(document, Document):
             return True
+        self._first_unreadable = self._first_unreadable or document
         self.unreadable.append(str(document))
         return False
 
@@ -164,15 +182,20 @@ def _linked(document: Document, relation: str) -> Iterator[str]:
             yield location
 
 
-def _read_all(
-    reader: DocumentReader, locations: Iterable[str]
-) -> Iterator[Document | CatalogError]:
-    """The documents, one after the other: of those that are fetched ahead none is parsed yet."""
+def _read_all(reader: DocumentReader, locations: Iterable[str]) -> Iterator[Document | Unreadable]:
+    """The documents, one after the other: of those that are fetched ahead none is parsed yet.
 
-    def fetch(location: str) -> tuple[IO[bytes], str] | CatalogError:
+    Raises:
+        LostServerError: a server was given up after it had sent others.
+    """
+
+    def fetch(location: str) -> tuple[IO[bytes], str] | Unreadable:
         try:
             return reader.fetch(location)
-        except CatalogError as error:
+        except LostServerError:
+            # All that is left of the catalogue would be missing.
+            raise
+        except (CatalogError, AccessError) as error:
             return error
 
     locations = iter(locations)
@@ -183,8 +206,8 @@ def _read_all(
             yield _parsed(fetch(first))
 
 
-def _parsed(fetched: tuple[IO[bytes], str] | CatalogError) -> Document | CatalogError:
-    if isinstance(fetched, CatalogError):
+def _parsed(fetched: tuple[IO[bytes], str] | Unreadable) -> Document | Unreadable:
+    if isinstance(fetched, (CatalogError, AccessError)):
         return fetched
     try:
         return read_document(*fetched)

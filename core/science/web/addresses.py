@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 WEB_SCHEMES = frozenset({"http", "https"})
 # One letter before the colon is a Windows drive, not a scheme.
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")
 QUERY = re.compile(r"[?#].*", re.DOTALL)
 LOGIN = re.compile(r"(?<=://)[^/\\?#]*@")
+BLANKS = re.compile(r"[\0-\x20\x7f]")
+SLASHES = re.compile(r"[/\\]")
+# A path that is escaped more often is nobody's honest one.
+MOST_ESCAPES = 4
 # What of a query says which document is meant, and lets nobody in.
 NAMES_OF_DOCUMENTS = frozenset(
     {"assets", "bbox", "collection", "collections", "datetime", "f", "format", "id", "ids"}
@@ -52,3 +56,19 @@ def without_keys(link: str) -> str:
 def without_login(location: str) -> str:
     """The address of a server without a user's name and password."""
     return LOGIN.sub("", location)
+
+
+def has_dot_segments(path: str) -> bool:
+    """Whether some server may take a segment of the path for ``.`` or ``..``.
+
+    One removes escapes once more than another, takes a backslash for a slash, or leaves out blanks
+    or what follows a semicolon.
+    """
+    for _ in range(MOST_ESCAPES + 1):
+        plain = BLANKS.sub("", path)
+        if any(name.partition(";")[0] in {".", ".."} for name in SLASHES.split(plain)):
+            return True
+        if (unescaped := unquote(path)) == path:
+            return False
+        path = unescaped
+    return True

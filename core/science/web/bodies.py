@@ -17,8 +17,12 @@ MOST_SECONDS = 600.0
 PIECE_BYTES = 2**16
 
 
-def pieces(response: urllib3.BaseHTTPResponse, most_bytes: int) -> Iterator[bytes]:
-    """The content of an answer, unpacked, up to ``most_bytes`` of it.
+def pieces(
+    response: urllib3.BaseHTTPResponse, most_bytes: int, *, is_unpacked: bool = True
+) -> Iterator[bytes]:
+    """The content of an answer, up to ``most_bytes`` of it.
+
+    Without ``is_unpacked`` it is what was sent, however the server says that it is packed.
 
     Raises:
         HTTPError: it breaks off, or comes too slowly (see ``timed_answers.Pace``).
@@ -26,7 +30,7 @@ def pieces(response: urllib3.BaseHTTPResponse, most_bytes: int) -> Iterator[byte
     received = 0
     while received < most_bytes:
         # Not in pieces of one size, which are waited for: a byte a minute is no piece.
-        piece = response.read1(min(PIECE_BYTES, most_bytes - received), decode_content=True)
+        piece = response.read1(min(PIECE_BYTES, most_bytes - received), decode_content=is_unpacked)
         if not piece:
             return
         received += len(piece)

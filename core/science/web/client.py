@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -102,7 +103,11 @@ class WebClient:
             file.truncate()
             return self._ask_once(request, file, most_bytes)
 
-        return self._patiently(request.address, ask)
+        def ask_again() -> None:
+            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+                self._ask_once(request, nowhere, most_bytes)
+
+        return self._patiently(request.address, ask, ask_again)
 
     def post_form(
         self, address: str, form: Mapping[str, str], most_bytes: int
@@ -114,12 +119,28 @@ class WebClient:
         """
         return self._patiently(address, partial(self._post_once, address, form, most_bytes))
 
+    def has_lost(self, address: str) -> bool:
+        """Whether the server there has sent something, and was given up afterwards."""
+        return self._servers.is_lost(address)
+
+    def stop_waiting(self) -> None:
+        """Nobody needs an answer any more: nothing is asked again, and nothing new."""
+        self._servers.end()
+
     def close(self) -> None:
         """Close all connections."""
         self._connections.close()
 
-    def _patiently(self, address: str, ask: Callable[[], Found]) -> Found:
-        """What ``ask`` finds, asked again while that may help."""
+    def _patiently(
+        self,
+        address: str,
+        ask: Callable[[], Found],
+        ask_again: Callable[[], object] | None = None,
+    ) -> Found:
+        """What ``ask`` finds, asked again while that may help.
+
+        ``ask_again`` asks for the same once it was found, to see whether the server still answers.
+        """
         with self._servers.attempts(address) as attempts:
             while True:
                 attempts.begin()
@@ -128,7 +149,7 @@ class WebClient:
                 except WebError as error:
                     attempts.failed(error)
                 else:
-                    attempts.succeeded()
+                    attempts.succeeded(ask_again)
                     return found
 
     def _post_once(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,6 +20,8 @@ FAILURES_OF_SILENCE = 8
 # and none is asked for twice any more.
 MOST_GIVEN_UP = 8
 FIRST_PAUSE = 0.5
+# Times the first pause: before each look whether a server still sends what it has sent before.
+PAUSES_OF_LOOKS = (0, 1, 2)
 LONGEST_PAUSE = 30.0
 LEAST_SHARE = 0.8
 # More than it takes to connect and to wait for the next bytes, each until its time limit.
@@ -54,10 +56,13 @@ class ServerDownError(WebError):
 class _Server:
     """``answers`` are the documents read, ``failures`` the attempts that failed since the last.
 
-    ``last_reason`` is why the last of them failed.
+    ``last_reason`` is why the last of them failed. ``ask_again`` asks once for what was read last,
+    and ``signs`` is how often it was sent again.
     """
 
     answers: int = 0
+    signs: int = 0
+    ask_again: Callable[[], object] | None = None
     failures: int = 0
     given_up: int = 0
     last_reason: str = ""
@@ -71,17 +76,32 @@ class Servers:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self._servers: dict[object, _Server] = {}
+        self._is_over = False
 
     @contextmanager
     def attempts(self, address: str) -> Iterator[Attempts]:
         """The attempts at one document."""
         with self.changed:
-            server = self._servers.setdefault(origin(address), _Server())
+            server = self._servers.setdefault(origin(address), _Server(is_down=self._is_over))
         attempts = Attempts(self.changed, server)
         try:
             yield attempts
         finally:
             attempts.end()
+
+    def is_lost(self, address: str) -> bool:
+        """Whether the server has sent something, and was given up afterwards."""
+        with self.changed:
+            server = self._servers.get(origin(address), _Server())
+            return server.is_down and server.answers > 0
+
+    def end(self) -> None:
+        """Nobody needs a document any more: nobody waits any longer, and nothing is asked."""
+        with self.changed:
+            self._is_over = True
+            for server in self._servers.values():
+                server.is_down = True
+            self.changed.notify_all()
 
 
 class Attempts:
@@ -93,7 +113,7 @@ class Attempts:
     def __init__(self, changed: threading.Condition, server: _Server) -> None:
         self._changed = changed
         self._server = server
-        self._answers_before = 0
+        self._heard_at_first = 0
         self._failures = 0
         self._seconds = 0.0
         self._since = time.monotonic()
@@ -111,11 +131,15 @@ class Attempts:
                 self._server.asking = self
             self._since = time.monotonic()
 
-    def succeeded(self) -> None:
-        """The document was read, or the server says that there is none."""
+    def succeeded(self, ask_again: Callable[[], object] | None = None) -> None:
+        """The document was read, or the server says that there is none.
+
+        ``ask_again`` asks once for one that was read.
+        """
         with self._changed:
             self._server.answers += 1
             self._server.failures = 0
+            self._server.ask_again = ask_again or self._server.ask_again
             self._changed.notify_all()
 
     def failed(self, error: WebError) -> None:
@@ -130,18 +154,16 @@ class Attempts:
             self.succeeded()
             raise error
         with self._changed:
-            self._server.failures += 1
-            self._server.last_reason = error.shown
-            self._failures += 1
-            if self._failures == 1:
-                self._answers_before = self._server.answers
-            self._count_time()
-            pause = self._pause(error)
-            patience = self._patience
+            self._count_failure(error)
+            patience, pause = self._patience, self._pause(error)
             is_over = self._failures > patience.retries or self._seconds + pause > patience.seconds
-            if is_over or not error.may_pass:
-                self._give_up()
+        if is_over or not error.may_pass:
+            sends_others = self._sends_others()
+            # What has fallen silent only now is waited for as long as any silent server.
+            if sends_others or patience is not WHILE_OTHERS_ARE_READ or not error.may_pass:
+                self._give_up(sends_others)
                 raise error
+        with self._changed:
             # Woken as soon as the server is given up.
             self._changed.wait_for(lambda: self._server.is_down, pause)
             self._count_time()
@@ -163,14 +185,26 @@ class Attempts:
         return FOR_A_SILENT_SERVER if self._is_silent else WHILE_OTHERS_ARE_READ
 
     @property
+    def _heard(self) -> int:
+        return self._server.answers + self._server.signs
+
+    @property
     def _is_silent(self) -> bool:
         """Whether the server sent no document to anybody since this one failed first."""
-        return self._server.answers == self._answers_before
+        return self._heard == self._heard_at_first
 
     def _may_ask(self) -> bool:
         server = self._server
         is_silent = server.failures >= FAILURES_OF_SILENCE
         return server.is_down or not is_silent or server.asking in (None, self)
+
+    def _count_failure(self, error: WebError) -> None:
+        self._server.failures += 1
+        self._server.last_reason = error.shown
+        self._failures += 1
+        if self._failures == 1:
+            self._heard_at_first = self._heard
+        self._count_time()
 
     def _pause(self, error: WebError) -> float:
         pause = min(FIRST_PAUSE * 2.0 ** (self._failures - 1), LONGEST_PAUSE)
@@ -184,11 +218,60 @@ class Attempts:
         self._seconds += min(now - self._since, MOST_SECONDS_OF_AN_ATTEMPT)
         self._since = now
 
-    def _give_up(self) -> None:
+    def _give_up(self, sends_others: bool) -> None:
+        """Give up the document, and the server if it sends no others, or fails more often."""
         server = self._server
-        server.given_up += 1
-        server.is_down = self._is_silent or server.given_up > max(MOST_GIVEN_UP, server.answers)
-        self._changed.notify_all()
+        with self._changed:
+            server.given_up += 1
+            if not sends_others or server.given_up > max(MOST_GIVEN_UP, server.answers):
+                server.is_down = True
+            self._changed.notify_all()
+
+    def _sends_others(self) -> bool:
+        """Whether the server sends again what it has sent before.
+
+        What others have heard of it does not tell: they may not ask, or not know yet of its end.
+        """
+        server = self._server
+        with self._changed:
+            signs = server.signs
+            # One thread looks for all.
+            self._changed.wait_for(
+                lambda: server.signs > signs or server.is_down or server.asking in (None, self)
+            )
+            if server.signs > signs or server.is_down:
+                return not server.is_down
+            server.asking = self
+        is_sent = self._is_sent_again()
+        with self._changed:
+            if is_sent:
+                server.signs += 1
+                server.failures = 0
+            else:
+                self._heard_at_first = self._heard
+            self._changed.notify_all()
+        return is_sent
+
+    def _is_sent_again(self) -> bool:
+        """Whether the server sends what it has sent before, or says at least that it is gone."""
+        server = self._server
+        if server.ask_again is None:
+            return not self._is_silent
+        end = time.monotonic() + FOR_A_STRANGER.seconds
+        for pause in PAUSES_OF_LOOKS:
+            with self._changed:
+                if self._changed.wait_for(lambda: server.is_down, pause * FIRST_PAUSE):
+                    return False
+            try:
+                server.ask_again()
+            except WebError as error:
+                if not error.may_pass:
+                    return error.status is not None
+                if time.monotonic() > end:
+                    return False
+            else:
+                return True
+        return False
 
     def _check(self) -> None:
         if self._server.is_down:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 from urllib3.util.connection import allowed_gai_family
 
@@ -16,6 +17,10 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # Azure's platform answers there to each of its computers, and to nobody else: what it tells of a
 # computer is that computer's own (learn.microsoft.com, "What is IP address 168.63.129.16?").
 AZURE_PLATFORM = ipaddress.IPv4Address("168.63.129.16")
+# What every program takes for the same host.
+PLAIN_ADDRESS = re.compile(
+    r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]+)?([/?#]|$)", re.IGNORECASE
+)
 
 
 class PrivateAddressError(HTTPError):
@@ -149,13 +154,39 @@ def check_before_proxy(address: str, private_addresses: PrivateAddresses) -> Non
     Raises:
         PrivateAddressError: the host must not be reached.
     """
+    host, is_written = _check_written(address, private_addresses)
+    if not is_written:
+        private_addresses.was_asked_by_proxy(host)
+
+
+def may_be_shown(address: str, private_addresses: PrivateAddresses) -> bool:
+    """Whether a web address may be given to a program that asks for it without these checks.
+
+    It resolves a name itself, so only a host is checked that is written as an address, or means
+    this computer. What programs read in several ways may not.
+    """
+    if PLAIN_ADDRESS.match(address) is None:
+        return not private_addresses.source_host
+    try:
+        _check_written(address, private_addresses)
+    except (PrivateAddressError, LocationParseError):
+        return False
+    return True
+
+
+def _check_written(address: str, private_addresses: PrivateAddresses) -> tuple[str, bool]:
+    """The host of a web address, and whether it is one without a name server.
+
+    Raises:
+        PrivateAddressError: such a host must not be reached.
+        LocationParseError: it is no web address.
+    """
     place = parse_url(address)
     host = _plain(place.host or "")
     addresses = _written_addresses(host)
     if addresses:
         private_addresses.allowed_ones(host, place.port, addresses)
-    else:
-        private_addresses.was_asked_by_proxy(host)
+    return host, bool(addresses)
 
 
 def _written_addresses(host: str) -> list[str]:

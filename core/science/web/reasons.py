@@ -21,6 +21,7 @@ REASONS = {
     "too many redirects": "it redirects again and again",
     "redirects again": "it redirects again and again",
     "no web address": "it redirects to what is no web address",
+    "out of its bucket": "its address may lead out of its storage bucket",
     "LocationParseError": "its address is none that can be asked",
     "LocationValueError": "its address is none that can be asked",
     "too many": "it answers errors again and again",
@@ -28,6 +29,7 @@ REASONS = {
     "something else": "it sends something else instead of the file",
     "a part instead": "it sends only a part of the file",
     "another range": "it sends other bytes than it is asked for",
+    "another one then": "it sends one version of the file now, and another one then",
     "too little": "it sends too little at a time",
 }
 

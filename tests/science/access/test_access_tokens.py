@@ -1,16 +1,16 @@
-"""Tokens: signatures of containers, and OAuth2; kept, renewed, and never sent elsewhere."""
+"""Tokens: signatures of containers, and OAuth2; renewed, and never sent elsewhere."""
 
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
+import guarded_server
 import pytest
 from fairweather.core.bridge.credentials import Headers, Login, TokenGrant
 from fairweather.core.bridge.errors import AccessError
 from fairweather.core.bridge.profiles import Signing, Storage, load_profiles
 from fairweather.core.science.access import tokens as tokens_module
 from fairweather.core.science.access.access import Access, AccessRules
-from fairweather.core.science.access.tokens import KeptToken, Token
+from fairweather.core.science.access.tokens import Token
 from fairweather.core.science.imagery.files.byte_ranges import RangeError
 from guarded_server import BearerGuard, ContainerGuard, Reply, header_guard
 
@@ -21,87 +21,6 @@ def signing_of(server):
     """The loopback stand-in: the account is 127, the rest of the host its ending."""
     host = server.host
     return Signing(f"{server.address}/sas/{{account}}/{{container}}", host[host.index(".") :])
-
-
-class Clock:
-    def __init__(self, monkeypatch):
-        self.now = 1000.0
-        monkeypatch.setattr(tokens_module.time, "monotonic", lambda: self.now)
-
-
-class TestKept:
-    @pytest.fixture
-    def clock(self, monkeypatch):
-        return Clock(monkeypatch)
-
-    @pytest.fixture
-    def kept(self):
-        self.given = []
-
-        def fetch():
-            self.given.append(f"t{len(self.given)}")
-            return Token(self.given[-1], 2700)
-
-        return KeptToken(fetch)
-
-    def test_it_is_asked_for_once_and_renewed_before_its_end(self, clock, kept):
-        found = []
-        for clock.now in range(1000, 1000 + 8000, 100):
-            found.append(kept.text())
-        assert self.given == ["t0", "t1", "t2", "t3"]
-        # 300 s before the end of 2,700.
-        assert found.count("t0") == found.count("t1") == 24
-
-    def test_a_renewal_that_fails_does_no_harm_while_the_old_one_is_good(self, clock, kept):
-        kept.text()
-        kept._fetch = self._fail
-        clock.now += 2600
-        assert kept.text() == "t0"
-        clock.now += 200
-        with pytest.raises(AccessError):
-            kept.text()
-
-    def _fail(self):
-        raise AccessError("no")
-
-    def test_many_threads_ask_once(self, kept):
-        barrier = threading.Barrier(16)
-
-        def ask(_):
-            barrier.wait()
-            return kept.text()
-
-        with ThreadPoolExecutor(16) as threads:
-            assert set(threads.map(ask, range(16))) == {"t0"}
-        assert self.given == ["t0"]
-
-    def test_nobody_waits_for_a_renewal(self, clock, kept):
-        kept.text()
-        slow, leave = threading.Event(), threading.Event()
-
-        def fetch():
-            slow.set()
-            leave.wait(5)
-            return Token("new", 2700)
-
-        kept._fetch = fetch
-        clock.now += 2500
-        with ThreadPoolExecutor(1) as threads:
-            renewing = threads.submit(kept.text)
-            assert slow.wait(5)
-            assert kept.text() == "t0"
-            leave.set()
-            assert renewing.result() == "new"
-        assert kept.text() == "new"
-
-    def test_one_that_was_refused_is_replaced_if_it_ever_was_good(self, kept):
-        first = kept.text()
-        assert not kept.refused(first)
-        kept.accepted(first)
-        assert kept.refused(first)
-        assert kept.refused(first)  # another thread, told of the old one
-        assert self.given == ["t0", "t1"]
-        assert not kept.refused("t1")
 
 
 class TestContainers:
@@ -148,17 +67,18 @@ class TestContainers:
             found = list(threads.map(lambda start: ranges.read(address, start, 100), starts))
         assert found == [file[start : start + 100] for start in starts]
 
-    def test_tokens_of_half_a_second(self, server, guard, file, reader):
-        guard.tokens.seconds = 0.5
+    def test_tokens_that_end_between_reads(self, server, guard, file, reader, monkeypatch):
+        now = [1000.0]
+        guard.tokens.seconds = 600
+        for module in (tokens_module, guarded_server):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
         ranges = reader(Access(AccessRules(signing=signing_of(server))))
-        end = time.monotonic() + 1.2
-        while time.monotonic() < end:
+        for _ in range(24):
             assert ranges.read(f"{server.address}/hls/it.bin", 0, 10) == file[:10]
-            time.sleep(0.05)
-        assert 3 <= len(guard.tokens.given) <= 5
-        # Renewed before the end: nobody was ever refused.
-        refused = [seen for seen in server.seen if seen.path == "/hls/it.bin"]
-        assert len(refused) <= 26
+            now[0] += 60
+        # Renewed 120 s before the end of 600: nobody was ever refused.
+        assert len(guard.tokens.given) == 24 * 60 / 480
+        assert sum(seen.path == "/hls/it.bin" for seen in server.seen) == 24
 
     def test_a_token_that_never_works_is_not_asked_for_again_and_again(self, server, guard, reader):
         guard.tokens.uses = 0

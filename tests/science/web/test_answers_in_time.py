@@ -2,16 +2,16 @@
 
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
 import pytest
+import steady_time
 import urllib3
 from fairweather.core.science.imagery.files import byte_ranges, patience
 from fairweather.core.science.imagery.files.byte_ranges import RangeReader
 from fairweather.core.science.imagery.files.patience import RangeError
-from fairweather.core.science.web import client
+from fairweather.core.science.web import client, timed_answers
 from fairweather.core.science.web.bodies import pieces
 from fairweather.core.science.web.client import WebClient, WebRequest
 from fairweather.core.science.web.connections import Connections
@@ -120,11 +120,11 @@ def assert_given_up(read, answers, most):
             read(answer)
         return str(caught.value)
 
-    began = time.monotonic()
+    stopwatch = steady_time.Stopwatch()
     with ThreadPoolExecutor(len(answers)) as threads:
         reasons = list(threads.map(reason, answers.values()))
     assert dict(zip(answers, reasons, strict=True)) == dict.fromkeys(answers, "it took too long")
-    assert time.monotonic() - began < most
+    assert stopwatch.stop() < most
 
 
 def test_a_byte_now_and_then(answering, read):
@@ -159,47 +159,80 @@ def test_by_a_proxy_that_does_not_let_through(answering, read, monkeypatch):
     }
     for proxy in proxies.values():
         monkeypatch.setenv("https_proxy", proxy)
-        began = time.monotonic()
+        stopwatch = steady_time.Stopwatch()
         with pytest.raises((RangeError, WebError)):
             read("https://far.example/a.tif")
-        assert time.monotonic() - began < GRACE + 1
+        assert stopwatch.stop() < GRACE + 1
 
 
-def test_a_slow_answer_that_comes_to_its_end(answering, read):
-    """Longer than the grace, and never silent for long."""
+class Clock:
+    """The time by which answers are too late: it passes only as the test says."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.on_look = lambda: None
+
+    def monotonic(self):
+        self.on_look()
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Such a clock; by that of the machine, which may stand still, there is time enough."""
+    clock = Clock()
+    monkeypatch.setattr(timed_answers, "time", clock)
+    for module in (client, byte_ranges):
+        monkeypatch.setattr(module, "TIMEOUT", urllib3.Timeout(60))
+    return clock
+
+
+def test_a_slow_answer_that_comes_to_its_end(answering, read, clock, monkeypatch):
+    """Longer than the grace: a piece comes for each look at the clock, some time later."""
+    grace = 600
+    for module in (client, byte_ranges):
+        monkeypatch.setattr(module, "PACE", Pace(grace, 10 / grace))
+    looks = threading.Semaphore(0)
+
+    def look():
+        clock.now += grace / 10
+        looks.release()
 
     def say(connection, is_over):
-        connection.sendall(CHUNKED)
-        for number in range(10):
-            connection.sendall(b"1\r\n" + CONTENT[number : number + 1] + b"\r\n")
-            is_over.wait(GRACE / 7)
-        connection.sendall(b"0\r\n\r\n")
+        chunks = [b"1\r\n%c\r\n" % digit for digit in CONTENT]
+        for piece in (CHUNKED, *chunks, b"0\r\n\r\n"):
+            assert looks.acquire(timeout=60)
+            connection.sendall(piece)
 
-    address = answering(say)
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (client, byte_ranges):
-            patch.setattr(module, "PACE", Pace(GRACE, 15))
-        assert read(address) == CONTENT
+    clock.on_look = look
+    began = clock.now
+    assert read(answering(say)) == CONTENT
+    assert clock.now - began > grace
 
 
-def test_a_connection_serves_the_next_with_all_its_time(answering):
-    """The first answer has nearly used up its time, and shortened each wait."""
-    answers = iter([(GRACE * 0.8, 0.0), (0.0, SILENCE * 0.7), (GRACE * 0.8, 0.0)])
-    places = []
+def test_a_connection_serves_the_next_with_all_its_time(answering, clock):
+    """An answer that has nearly used up its time shortens each wait."""
+    grace, seconds = 1000, 900
+    half_is_read = threading.Semaphore(0)
 
     def say(connection, is_over):
-        places.append(connection.getpeername())
-        before, within = next(answers)
-        is_over.wait(before)
         connection.sendall(WHOLE + CONTENT[:5])
-        is_over.wait(within)
+        assert half_is_read.acquire(timeout=60)
         connection.sendall(CONTENT[5:])
 
     address = answering(say)
-    connections = Connections(PrivateAddresses(), 1, urllib3.Timeout(GRACE), Pace(GRACE, 2048))
-    for _ in range(3):
+    connections = Connections(PrivateAddresses(), 1, urllib3.Timeout(seconds), Pace(grace, 2048))
+    sockets, limits = [], []
+    for pause in (grace - 60, 0, grace - 60):
         response = connections.request("GET", address, preload_content=False, retries=False)
-        assert b"".join(pieces(response, 100)) == CONTENT
+        sockets.append(response.connection.sock)
+        received = b"".join(pieces(response, 5))
+        clock.now += pause
+        half_is_read.release()
+        received += b"".join(pieces(response, 100))
+        limits.append(sockets[-1].gettimeout())
+        assert received == CONTENT
         response.release_conn()
     connections.close()
-    assert len(set(places)) == 1
+    assert all(one is sockets[0] for one in sockets)
+    assert limits == pytest.approx([60, seconds, 60], abs=0.1)

@@ -45,10 +45,10 @@ def servers(clock, monkeypatch):
     return servers
 
 
-def read(servers, name="root"):
+def read(servers, name="root", ask_again=None):
     with servers.attempts(ADDRESS.format(name)) as attempts:
         attempts.begin()
-        attempts.succeeded()
+        attempts.succeeded(ask_again)
 
 
 def tries(servers, name, error, clock=None, seconds=0.0):
@@ -82,6 +82,74 @@ def test_a_network_may_be_away_for_a_minute(servers, clock):
     assert (count, end) == (9, BROKEN)
     assert 60 < clock.now - began < 100
     assert tries(servers, "b", BROKEN)[0] == 0
+
+
+class Look:
+    """What was read before, asked for again: each time it ends in the next of ``errors``."""
+
+    def __init__(self, *errors):
+        self.errors = errors
+        self.count = 0
+
+    def __call__(self):
+        error = self.errors[min(self.count, len(self.errors) - 1)]
+        self.count += 1
+        if error is not None:
+            raise error
+
+
+GONE = WebError("gone", 404)
+BUSY = WebError("busy", 503, may_pass=True)
+LOOPING = WebError("it redirects again and again")
+
+
+@pytest.mark.parametrize("error", [BROKEN, BUSY, LOOPING])
+@pytest.mark.parametrize("answers", [(None,), (GONE,), (BUSY, None), (BROKEN, BUSY, GONE)], ids=str)
+def test_one_document_that_nobody_else_is_asked_beside(servers, clock, error, answers):
+    look = Look(*answers)
+    read(servers, ask_again=look)
+    began = clock.now
+    count, end = tries(servers, "a", error)
+    assert (count, end) == (9 if error.may_pass else 1, error)
+    assert clock.now - began < 100
+    assert look.count == len(answers)
+    assert not servers.is_lost(ADDRESS)
+    read(servers, "b")
+
+
+@pytest.mark.parametrize("error", [BROKEN, BUSY, LOOPING])
+@pytest.mark.parametrize("answer", [BROKEN, BUSY, LOOPING])
+def test_a_server_that_sends_nothing_again_is_lost(servers, clock, error, answer):
+    look = Look(answer)
+    read(servers, ask_again=look)
+    began = clock.now
+    assert tries(servers, "a", error) == (9 if error.may_pass else 1, error)
+    assert clock.now - began < 110
+    assert look.count == (3 if answer.may_pass else 1)
+    assert servers.is_lost(ADDRESS)
+    assert tries(servers, "b", error)[0] == 0
+
+
+def test_a_server_that_falls_silent_is_waited_for_from_then_on(servers, clock):
+    look = Look(BROKEN)
+    read(servers, ask_again=look)
+    with servers.attempts(ADDRESS.format("a")) as attempts:
+        for attempt in range(9):
+            attempts.begin()
+            if attempt == 1:
+                read(servers, "b")
+            if attempt < 8:
+                attempts.failed(BROKEN)
+        assert look.count == 3
+        with pytest.raises(BrokenOffError):
+            attempts.failed(BROKEN)
+    assert look.count == 6
+    assert servers.is_lost(ADDRESS)
+
+
+def test_a_stranger_is_not_lost(servers):
+    tries(servers, "root", BROKEN)
+    assert not servers.is_lost(ADDRESS)
 
 
 def test_attempts_that_take_long_end_by_time(servers, clock):
@@ -207,6 +275,29 @@ def test_of_a_silent_server_one_thread_asks_at_a_time(monkeypatch):
     assert len(ends) == 16
     assert sum(isinstance(end, ServerDownError) for end in ends) >= 14
     assert requests < 40
+
+
+def test_whoever_waits_is_woken_at_the_end():
+    servers, is_asked, ends = Servers(), threading.Event(), []
+    read(servers)
+
+    def ask():
+        with servers.attempts(ADDRESS.format("a")) as attempts:
+            attempts.begin()
+            is_asked.set()
+            with pytest.raises(ServerDownError) as caught:
+                attempts.failed(WebError("busy", 429, may_pass=True, retry_after=60))
+            ends.append(caught.value)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    assert is_asked.wait(30)
+    servers.end()
+    thread.join(30)
+    assert len(ends) == 1
+    for address in (ADDRESS, "https://elsewhere.example/{}.json"):
+        with servers.attempts(address.format("b")) as attempts, pytest.raises(ServerDownError):
+            attempts.begin()
 
 
 @pytest.mark.parametrize(
