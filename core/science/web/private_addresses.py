@@ -133,16 +133,14 @@ def is_public(address: str) -> bool:
     return found.is_global and not is_special
 
 
-def look_up(host: str, port: int | None, flags: int = 0) -> list[str]:
+def look_up(host: str, port: int | None) -> list[str]:
     """The addresses of ``host``, which may be one, in the order in which to try them.
 
     Raises:
         OSError: there is none.
         UnicodeError: it is no name.
     """
-    found = socket.getaddrinfo(
-        host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM, flags=flags
-    )
+    found = socket.getaddrinfo(host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
@@ -196,6 +194,11 @@ def _written_addresses(host: str) -> list[str]:
     if host.rpartition(".")[2] == "localhost":
         return ["127.0.0.1"]
     try:
-        return look_up(host, None, socket.AI_NUMERICHOST)
+        return [str(ipaddress.IPv6Address(host))]
+    except ValueError:
+        pass
+    # As all read it who connect: 2130706433, 0x7f.1, or wide digits, may be 127.0.0.1.
+    try:
+        return [socket.inet_ntoa(socket.inet_aton(host.encode("idna").decode("ascii")))]
     except (OSError, ValueError):
         return []

@@ -49,7 +49,7 @@ byte_ranges.TIMEOUT = Timeout(connect=2, read=2)
 byte_ranges.PACE = Pace(seconds_of_grace=2, fewest_bytes_a_second=2048)
 # Shorter than the sleep, as an hour's sleep is longer than what a run waits; but long enough for
 # some answers that are late because the machine has much to do.
-patience.FOR_A_SERVER_THAT_ANSWERED = patience.Patience(seconds=7, files=6)
+patience.FOR_A_SERVER_THAT_ANSWERED = patience.Patience(seconds=7)
 patience.MOST_SECONDS_OF_AN_ATTEMPT = 2.5
 plan.plan_blocks = lambda *_, **__: BlockPlan(64, 1)
 sys.exit(worker.main(sys.argv[1:]))
