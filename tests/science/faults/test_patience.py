@@ -300,6 +300,20 @@ class TestStrangerThatAnswersErrors:
         hosts.attempts(HREF.format("other"), retry_policy())
 
 
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    "busy", [StatusError(503), StatusError(500), StatusError(429, retry_after=2.0)]
+)
+def test_one_forbidden_file_does_not_make_a_busy_stranger_a_dead_one(busy):
+    """It is busy when the run begins, as servers are that limit requests."""
+    hosts = Hosts(sends_nothing)
+    give_up(hosts, StatusError(403), HREF.format("private"))
+    for number in range(3):
+        attempts = hosts.attempts(HREF.format(number), retry_policy())
+        for _ in range(3):
+            attempts.wait(busy)
+
+
 def test_what_never_passes():
     assert not may_pass(StatusError(404))
     assert not may_pass(StatusError(401))

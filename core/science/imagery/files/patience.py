@@ -82,7 +82,8 @@ class Patience:
 FOR_A_SERVER_THAT_ANSWERED = Patience(seconds=100)
 # Nothing is lost yet, and somebody sits before the screen.
 FOR_A_STRANGER = Patience(seconds=15)
-# It never sent anything, and one of its files was waited for: whether others are there.
+# It never sent anything, and of one of its files the same error was waited out: whether others are
+# there.
 FOR_OTHER_FILES = Patience(seconds=0, retries=0)
 # So many files are gone for good, of a server that sends others.
 MANY_FILES = 16
@@ -152,7 +153,7 @@ class _Host:
 
     ``failures`` are the attempts that failed since the last answer, ``failed`` the files given up
     since then, each with whether the server was silent; ``lost`` are all that were given up for
-    good, and not read since.
+    good, and not read since; ``waited_out`` are the statuses for which some were.
     """
 
     has_answered: bool = False
@@ -160,11 +161,12 @@ class _Host:
     failures: int = 0
     failed: dict[str, bool] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    waited_out: set[int] = field(default_factory=set)
     reason: str = SILENCE
     is_down: threading.Event = field(default_factory=threading.Event)
 
     def patience(self, error: Exception, is_silent: bool) -> Patience:
-        if isinstance(error, StatusError) and self.failed and not self.last_read:
+        if not self.last_read and getattr(error, "status", None) in self.waited_out:
             return FOR_OTHER_FILES
         if len(self.lost) >= MANY_FILES and not is_silent:
             return AFTER_MANY_FILES
@@ -193,7 +195,7 @@ class Hosts:
     when it is one of many. A server is down if 6 different files were given up, nothing was read
     between them, and it does not send again what it sent last. One that never sent anything is
     down as soon as it was silent about 2 files (6 if it did say of others that they are not there),
-    or 8 were given up; after the first one the others are asked for once.
+    or 8 were given up; an error that was waited out at one is not waited for at the others.
     """
 
     def __init__(self, still_sends: Callable[[str], bool]) -> None:
@@ -249,6 +251,8 @@ class Hosts:
             if is_for_good:
                 self._failed_reads[href] += 1
                 host.lost.add(href)
+                if isinstance(error, StatusError):
+                    host.waited_out.add(error.status)
             is_suspect = host.is_suspect
         if not is_suspect or self._is_heard(host):
             return
