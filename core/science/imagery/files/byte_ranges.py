@@ -27,7 +27,7 @@ from ...web.retry_after import retry_after
 from ...web.timed_answers import Pace
 from . import signatures
 from .bytes_in_flight import BytesInFlight
-from .file_versions import MOST_SAMPLES, FileVersions, Version, version_of
+from .file_versions import MOST_SAMPLES, FileVersions, Sample, Version, version_of
 from .patience import Hosts, RangeError, StatusError, first_cause, may_pass, retry_policy
 from .processor_places import place_given_up
 
@@ -42,9 +42,9 @@ MOST_BYTES_IN_FLIGHT = 96 * 1024**2
 # Of a range whose server sends less at a time than it is asked for; after these, each further one
 # counts as a failure.
 MOST_PARTS = 100
-# Of bytes read before, until a version is known to be the same: enough for four machines that
-# answer by turns.
-MOST_COMPARISONS = 4 * MOST_SAMPLES
+# Of bytes read before, until a version is known to be the same: of a few machines that answer by
+# turns, one may be the new one.
+MOST_COMPARISONS = 8 * MOST_SAMPLES
 # Before a server is given up: where three of ten fail, one server of forty is by mistake.
 MOST_LAST_REQUESTS = 3
 
@@ -179,14 +179,21 @@ class RangeReader:
         with self._lock:
             comparing = self._comparing[href]
         with comparing:
-            for _ in range(MOST_COMPARISONS):
-                sample = self._versions.sample_to_compare(href, version.name)
-                if sample is None:
-                    return
-                part = self._ask(href, sample.start, sample.length)
-                if part.version is None or len(part.content) < sample.length:
-                    break
-                self._versions.compare(href, part.version, sample, part.content)
+            self._compare_samples(href, version, self._versions.to_compare(href, version.name))
+
+    def _compare_samples(self, href: str, version: Version, samples: list[Sample]) -> None:
+        names = {version.name}
+        for _ in range(MOST_COMPARISONS):
+            if not samples:
+                self._versions.count_names(href, names)
+                return
+            self._hosts.check(href)
+            part = self._ask(href, samples[0].start, samples[0].length)
+            if part.version is None or len(part.content) < samples[0].length:
+                break
+            if self._versions.is_same(href, part.version, samples[0], part.content):
+                names.add(part.version.name)
+                del samples[0]
         raise ProtocolError("the server sent one version now, and another one then")
 
     def _ask(self, href: str, start: int, length: int) -> _Part:

@@ -2,8 +2,8 @@
 
 The first answer decides. One of another length is another file's. One of the same length under
 another name may come from another machine of the same service, which names the same bytes its own
-way: what was read before is read again there, some of it where it was much, and if that is the
-same, the name counts as well.
+way: what was read before is read again, some of it where it was much, and if what comes under
+other names is the same, these count as well.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from .patience import RangeError
 # that one differs with nearly every pixel, as it says how long the tiles are.
 SAMPLE_BYTES = 32 * 1024
 # Of a file, to be compared: spread over all that was read of it.
-MOST_SAMPLES = 32
-# Who names the same bytes in more ways than that names each answer, and tells nothing by it.
-MOST_NAMES = 8
+MOST_SAMPLES = 8
+# Who names the same bytes in more ways than that tells nothing by it: each machine, answer or
+# second has a name of its own.
+MOST_NAMES = 3
 
 # Start, length and digest; a run may read a million ranges.
 PACKED_SAMPLE = struct.Struct("<QI8s")
@@ -53,20 +54,15 @@ class Sample(NamedTuple):
 
 @dataclass(slots=True)
 class _File:
-    """What was read of a file, as packed ``samples``, under which ``names``.
-
-    Other names count as soon as what is ``to_compare`` under them was found the same.
-    """
+    """What was read of a file, as packed ``samples``, and the ``names`` that count."""
 
     file_bytes: int | None
-    names: tuple[bytes, ...]
+    names: frozenset[bytes]
     samples: bytearray = field(default_factory=bytearray)
-    to_compare: dict[bytes, list[Sample]] = field(default_factory=dict)
     is_replaced: bool = False
 
     def counts(self, name: bytes) -> bool:
-        are_too_many = len(self.names) + len(self.to_compare) > MOST_NAMES
-        return name in self.names or are_too_many or not self.samples
+        return name in self.names or len(self.names) > MOST_NAMES or not self.samples
 
     def check_length(self, file_bytes: int | None) -> None:
         if self.file_bytes is None:
@@ -148,7 +144,9 @@ class FileVersions:
     def accept(self, href: str, version: Version, start: int, content: bytes) -> bool:
         """Take a range as one of the file's; False if by the version's name that is uncertain."""
         with self._lock:
-            file = self._files.setdefault(href, _File(version.file_bytes, (version.name,)))
+            file = self._files.setdefault(
+                href, _File(version.file_bytes, frozenset([version.name]))
+            )
             file.check_length(version.file_bytes)
             if not file.counts(version.name):
                 return False
@@ -156,26 +154,30 @@ class FileVersions:
                 file.samples += PACKED_SAMPLE.pack(start, len(sampled), _digest(sampled))
             return True
 
-    def sample_to_compare(self, href: str, name: bytes) -> Sample | None:
-        """What is to be read again before the name counts; None if it does."""
+    def to_compare(self, href: str, name: bytes) -> list[Sample]:
+        """What is to be read again before the name counts; nothing if it does."""
         with self._lock:
             file = self._files[href]
-            if file.counts(name):
-                return None
-            return file.to_compare.setdefault(name, file.some_samples())[0]
+            return [] if file.counts(name) else file.some_samples()
 
-    def compare(self, href: str, version: Version, sample: Sample, content: bytes) -> None:
-        """Compare a sample with its bytes in an answer."""
+    def is_same(self, href: str, version: Version, sample: Sample, content: bytes) -> bool:
+        """Compare a sample with its bytes in an answer; False if its name counted already.
+
+        Of that one's machine, the sample may be: it tells nothing of others.
+
+        Raises:
+            ReplacedError: they differ.
+        """
         with self._lock:
             file = self._files[href]
             file.check_length(version.file_bytes)
             file.check_sample(sample, content)
-            to_compare = file.to_compare.get(version.name, [])
-            if sample in to_compare:
-                to_compare.remove(sample)
-                if not to_compare:
-                    del file.to_compare[version.name]
-                    file.names += (version.name,)
+            return not file.counts(version.name)
+
+    def count_names(self, href: str, names: set[bytes]) -> None:
+        """Under these, what was to be compared was the same."""
+        with self._lock:
+            self._files[href].names |= names
 
 
 def _digest(content: bytes) -> bytes:

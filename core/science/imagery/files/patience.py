@@ -224,6 +224,17 @@ class Hosts:
             raise RangeError("it failed again and again and was given up")
         return attempts
 
+    def check(self, href: str) -> None:
+        """Check that somebody still waits for the file's server.
+
+        Raises:
+            HostDownError: it was given up, or the run is over.
+        """
+        with self._lock:
+            host = self._hosts[_name(href)]
+        if host.is_down.is_set():
+            raise HostDownError(host.reason)
+
     def answered(self, href: str, is_read: bool) -> None:
         """The file's server works: a range was read, or it says that there is none."""
         with self._lock:
