@@ -7,7 +7,7 @@ import pytest
 from fairweather.core.bridge.errors import CatalogError
 from fairweather.core.science.catalog import geoparquet, parquet_pages
 from fairweather.core.science.catalog.geoparquet import GeoParquetSource
-from fairweather.core.science.catalog.parquet_pages import rows_at_once
+from fairweather.core.science.catalog.parquet_pages import TooLargeError, rows_at_once
 
 WHY = "arro3-io, which reads GeoParquet, is not installed"
 arro3_core = pytest.importorskip("arro3.core", reason=WHY)
@@ -102,14 +102,16 @@ def test_many_dictionaries(monkeypatch):
     options = {"dictionary_page_size_limit": 100 * MEGABYTE}
     one = texts(["a" * MEGABYTE] * 2)
     file = parquet(**{f"x{number}": one for number in range(30)}, options=options)
-    assert rows_at_once(file, 1, 1000 * MEGABYTE) == 0
+    with pytest.raises(TooLargeError, match=r"pages that take more than 20 MB at once; .* smaller"):
+        rows_at_once(file, 1, 1000 * MEGABYTE)
 
 
 def test_lists_of_one_text(monkeypatch):
     monkeypatch.setattr(parquet_pages, "MOST_LIST_BYTES", 100 * MEGABYTE)
     many = parquet(x=lists([2000], texts(["a" * 100_000] * 2000)))
     assert len(many.getvalue()) < MEGABYTE / 5
-    assert rows_at_once(many, 100, 1000 * MEGABYTE) == 0
+    with pytest.raises(TooLargeError, match=r"lists that may take more than 100 MB; .* in several"):
+        rows_at_once(many, 100, 1000 * MEGABYTE)
     few = parquet(x=lists([2000], texts(["a" * 100] * 2000)))
     assert rows_at_once(few, 100, MEGABYTE) == 100
 
@@ -131,11 +133,31 @@ def test_published_items_are_read_a_hundred_at_once():
     assert rows_at_once(file, 100, 40 * MEGABYTE) == 100
 
 
-@pytest.mark.parametrize("limit", ["MOST_PAGES", "MOST_PAGE_BYTES", "MOST_FOOTER_BYTES"])
-def test_a_file_of_more_than_any_is_refused(monkeypatch, limit):
+@pytest.mark.parametrize(
+    ("limit", "sentence"),
+    [
+        ("MOST_PAGES", "has more than 2 pages; .* with fewer and larger row groups"),
+        ("MOST_PAGE_BYTES", "has pages of more than 0 MB; .* such as ROW_GROUP_SIZE 10000"),
+        ("MOST_FOOTER_BYTES", "has a footer of more than 0 MB; .* with fewer and larger"),
+        ("MOST_VALUES", "has too many columns, row groups or pages; .* with fewer and larger"),
+        ("MOST_MEMBERS", "has too many columns, row groups or pages; .* with fewer and larger"),
+    ],
+)
+def test_a_whole_file_of_more_than_any_is_not_called_damaged(monkeypatch, limit, sentence):
     monkeypatch.setattr(parquet_pages, limit, 2)
-    with pytest.raises(CatalogError, match="is damaged Parquet"):
-        list(GeoParquetSource(parquet(x=texts(["a"] * 10)), "a").batches(None))
+    with pytest.raises(CatalogError, match=rf"^The catalogue a\.parquet {sentence}[^.;]*\.$"):
+        list(GeoParquetSource(parquet(x=texts(["a"] * 10)), "a.parquet").batches(None))
+
+
+def test_many_rows_in_one_group_are_read_in_smaller_ones(monkeypatch):
+    """As DuckDB writes them: 122,880 rows in a group, and one page for each column of it."""
+    monkeypatch.setattr(parquet_pages, "MOST_PAGE_BYTES", 20_000)
+    rows = texts(f"{number:0100}" for number in range(1000))
+    options = {"dictionary_enabled": False, "encoding": "plain"}
+    with pytest.raises(TooLargeError, match="with smaller row groups"):
+        rows_at_once(parquet(x=rows, options=options), 100, MEGABYTE)
+    smaller = parquet(x=rows, options={**options, "max_row_group_size": 100})
+    assert rows_at_once(smaller, 100, MEGABYTE) == 100
 
 
 def test_a_dictionary_of_more_texts_than_any_is_not_opened_to_its_end(monkeypatch):

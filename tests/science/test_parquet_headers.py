@@ -3,6 +3,7 @@
 import gzip
 import io
 import random
+import tracemalloc
 
 import imagecodecs
 import pytest
@@ -19,7 +20,9 @@ from handmade_parquet import (
     DOUBLE,
     INTEGER,
     LIST,
+    PLAIN,
     STRUCT,
+    TEXT,
     TRUE,
     Members,
     file_of,
@@ -37,6 +40,7 @@ MUCH = (2**14, 2**31 - 1, 2**34, 2**60, 2**63 - 1)
 GZIP, BROTLI = 2, 4
 HONEST = page(b"\3\0\0\0abc" * 3)
 ALL_ROWS = 100
+TOO_MANY = "has too many columns, row groups or pages; write it again with fewer and larger"
 
 
 def bounds(values=10_000, members=10_000):
@@ -47,11 +51,27 @@ def rows(content):
     return rows_at_once(io.BytesIO(content), ALL_ROWS, 2**27)
 
 
-def refused(content):
-    """Whether the file is refused as damaged."""
-    with pytest.raises(CatalogError, match=r"The catalogue a\.parquet is damaged Parquet; fetch"):
+def refused(content, sentence="is damaged Parquet; fetch"):
+    """Whether the file is refused: as damaged, or with another sentence."""
+    with pytest.raises(CatalogError, match=rf"^The catalogue a\.parquet {sentence}"):
         list(GeoParquetSource(io.BytesIO(content), "a.parquet").batches(None))
     return True
+
+
+def wide_footer(columns, groups):
+    """Of this many columns and row groups, as pyarrow writes it: with all statistics."""
+    least, most = b"2023-01-01", b"2023-12-31"
+    statistics = {1: most, 2: least, 3: 0, 5: most, 6: least, 7: True, 8: True}
+    about = {
+        1: TEXT, 2: [PLAIN, 3, 8], 3: [b"assets", b"red", b"href"], 4: 1, 5: 1000, 6: 9000,
+        7: 5000, 9: 10**6, 11: 10**6, 12: statistics,
+        13: [{1: 2, 2: 0, 3: 1}, {1: 0, 2: 8, 3: 1}],
+        16: {1: 10_000, 2: [0, 0, 0, 1000], 3: [0, 1000]},
+    }  # fmt: skip
+    group = {1: [{2: 0, 3: about}] * columns, 2: 10**6, 3: 1000, 5: 4, 6: 10**6, 7: 1}
+    leaf = {1: TEXT, 3: 1, 4: b"href"}
+    schema = [{4: b"schema", 5: columns}, *[leaf] * columns]
+    return struct({1: 1, 2: schema, 3: 1000 * groups, 4: [group] * groups})
 
 
 @pytest.fixture(autouse=True)
@@ -199,15 +219,41 @@ class TestFooters:
     def test_many_members_of_a_byte_each(self):
         many = 3_000_000
         for number in (2, 4):
-            assert refused(with_footer(struct({number: Members(many, STRUCT, bytes(many))})))
+            content = with_footer(struct({number: Members(many, STRUCT, bytes(many))}))
+            assert refused(content, TOO_MANY)
+
+    def test_no_honest_footer_has_too_many_values(self):
+        """Its bytes are what bounds it, beside as many pages as there may be."""
+        content = wide_footer(columns=100, groups=3)
+        shared = bounds(10**6, 10**6)
+        read_struct(content, parquet_pages.FOOTER, shared)
+        values, members = 10**6 - shared.values, 10**6 - shared.members
+        largest = parquet_pages.MOST_FOOTER_BYTES / len(content)
+        assert values > 100 * 3 * 50
+        pages = 12 * parquet_pages.MOST_PAGES
+        assert values * largest + pages < parquet_pages.MOST_VALUES
+        assert members * largest < parquet_pages.MOST_MEMBERS
+        # 100,000 items of 30 assets each, in row groups of 1,000.
+        assert len(content) * 598 / 100 * 100 / 3 < parquet_pages.MOST_FOOTER_BYTES
+
+    def test_what_is_passed_over_is_not_kept(self):
+        content = struct({2: Members(100_000, STRUCT, bytes(100_000)), 20: [b"x" * 20] * 20_000})
+        tracemalloc.start()
+        try:
+            read_struct(content, {1: int}, bounds(values=300_000))
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert most < 10_000
 
     def test_more_values_than_any(self, monkeypatch):
         monkeypatch.setattr(parquet_pages, "MOST_VALUES", 10_000)
         assert rows(file_of(HONEST)) == ALL_ROWS
-        assert refused(file_of(HONEST, footer={5: Members(10_000, INTEGER, bytes(10_000))}))
+        many = {5: Members(10_000, INTEGER, bytes(10_000))}
+        assert refused(file_of(HONEST, footer=many), TOO_MANY)
         # Those of pages count as well.
         pages = page(HONEST, more={8: None, 9: Members(3000, BINARY, bytes(3000))}) * 4
-        assert refused(file_of(pages))
+        assert refused(file_of(pages), TOO_MANY)
 
     @pytest.mark.parametrize("children", [-1, 5, 2**31 - 1, 2**62])
     def test_a_group_of_more_columns_than_there_are(self, children):
@@ -233,7 +279,8 @@ class TestPages:
 
     @pytest.mark.parametrize("length", [-1, 2**30, 2**62])
     def test_pages_of_other_lengths(self, length):
-        assert refused(file_of(page(b"abc", more={2: length})))
+        sentence = "is damaged" if length < 0 else "has pages of more than 16 MB; write it again"
+        assert refused(file_of(page(b"abc", more={2: length})), sentence)
         assert refused(file_of(page(b"abc", more={3: length})))
 
     @pytest.mark.parametrize(
@@ -288,4 +335,4 @@ class TestPages:
         monkeypatch.setattr(parquet_pages, "MOST_UNPACKED_BYTES", 1000)
         packed = page(gzip.compress(bytes(400)), 400)
         assert rows(file_of(packed * 2, GZIP)) == ALL_ROWS
-        assert refused(file_of(packed * 3, GZIP))
+        assert refused(file_of(packed * 3, GZIP), "has packed pages of more than 0 MB; .* zstd")

@@ -17,7 +17,13 @@ import shapely
 from ...bridge.errors import CatalogError
 from .candidates import scene_moment
 from .checks import Conditions, Period
-from .parquet_pages import MAGIC, TextEncodingError, rows_at_once
+from .parquet_pages import (
+    MAGIC,
+    SMALLER_PARTS,
+    TextEncodingError,
+    TooLargeError,
+    rows_at_once,
+)
 from .source import RawItem, SearchedSource
 
 ROWS_AT_ONCE = 100
@@ -50,7 +56,7 @@ class GeoParquetSource(SearchedSource):
         """Every item; those of other dates without their assets, which are most of an item.
 
         Raises:
-            CatalogError: the file is damaged, or its columns are not those of items.
+            CatalogError: the file is damaged or too large, or its columns are not those of items.
         """
         try:
             yield from self._batches(conditions)
@@ -111,6 +117,8 @@ def _open(file: IO[bytes], location: str) -> Any:
             f"The texts of the catalogue {location} are stored by their differences, so that "
             "nothing tells how long they are; write it again with plain or dictionary encoding."
         ) from error
+    except TooLargeError as error:
+        raise CatalogError(f"The catalogue {location} {error}.") from error
     if not rows:
         raise _too_large(location)
     file.seek(0)
@@ -120,7 +128,7 @@ def _open(file: IO[bytes], location: str) -> Any:
 def _too_large(location: str) -> CatalogError:
     return CatalogError(
         f"A row of the catalogue {location} may take more than {MOST_BYTES_AT_ONCE >> 20} MB, as "
-        "no STAC item does; write it again in smaller row groups, or give the items as JSON."
+        f"no STAC item does; {SMALLER_PARTS}, or give the items as JSON."
     )
 
 

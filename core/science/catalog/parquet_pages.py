@@ -13,16 +13,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from .parquet_thrift import Bounds, Fields, read_struct
+from .parquet_thrift import Bounds, Fields, TooManyError, read_struct
 
 MAGIC = b"PAR1"
 # Of all columns: the published files of 100,000 items have a few megabytes, and 10,000 pages.
 MOST_FOOTER_BYTES = 16 * 2**20
 MOST_PAGES = 300_000
-# Of the footer and the headers of all pages, which are read in a second; a value takes five bytes,
-# and a page has a dozen.
-MOST_VALUES = 3_000_000
-# Of the columns, and of their parts in all row groups.
+# Of the footer and the headers of all pages, which take seconds: in a footer, a value takes two
+# bytes or more, and a page has a dozen. None of them are kept.
+MOST_VALUES = MOST_FOOTER_BYTES // 2 + 12 * MOST_PAGES
+# Of the columns, and of their parts in all row groups, which are kept.
 MOST_MEMBERS = 350_000
 # Of all dictionaries that are opened to see how long their longest text is.
 MOST_TEXTS = 10_000_000
@@ -52,6 +52,9 @@ CODECS = {0: "", 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4"}
 # Readers unpack them to their end, however much more there is than the page's header says.
 ENDLESS_CODECS = frozenset({2, 4})
 
+SMALLER_PARTS = "write it again with smaller row groups, such as ROW_GROUP_SIZE 10000 in DuckDB"
+FEWER_PARTS = "write it again with fewer and larger row groups, or in several files"
+
 FOOTER: Fields = {
     2: [{1: int, 2: int, 3: int, 5: int}],
     4: [{1: [{3: {1: int, 4: int, 7: int, 9: int, 11: int}}]}],
@@ -68,6 +71,13 @@ PAGE: Fields = {
 
 class TextEncodingError(Exception):
     """Texts are stored in a way whose size nothing tells before they are read."""
+
+
+class TooLargeError(ValueError):
+    """A file, damaged or not, has more than is read.
+
+    The message goes on after the file's name: what there is too much of, and what to do.
+    """
 
 
 @dataclass
@@ -123,19 +133,28 @@ class _Column:
 
 
 def rows_at_once(file: IO[bytes], most_rows: int, most_bytes: int) -> int:
-    """How many rows, ``most_rows`` at most, never take more than ``most_bytes``; 0 if none.
+    """How many rows, ``most_rows`` at most, never take more than ``most_bytes``; 0 if one may.
 
     What a reader holds of any row, and the values of lists, are bounded apart from that.
 
     Raises:
         TextEncodingError: its texts are stored by their differences.
+        TooLargeError: its parts are too large, or too many.
         Exception: ``file`` is no Parquet, or damaged.
     """
-    columns = _columns(file)
-    held = sum(column.held_bytes for column in columns)
-    in_lists = sum(column.most_list_bytes() for column in columns)
-    if held > MOST_HELD_BYTES or in_lists > MOST_LIST_BYTES:
-        return 0
+    try:
+        columns = _columns(file)
+    except TooManyError as error:
+        raise TooLargeError(f"has too many columns, row groups or pages; {FEWER_PARTS}") from error
+    if sum(column.held_bytes for column in columns) > MOST_HELD_BYTES:
+        raise TooLargeError(
+            f"has pages that take more than {MOST_HELD_BYTES >> 20} MB at once; {SMALLER_PARTS}"
+        )
+    if sum(column.most_list_bytes() for column in columns) > MOST_LIST_BYTES:
+        raise TooLargeError(
+            f"has lists that may take more than {MOST_LIST_BYTES >> 20} MB; write it again in "
+            "several files, or give the items as JSON"
+        )
     rows = most_rows
     while rows and sum(column.most_bytes(rows) for column in columns) > most_bytes:
         rows //= 2
@@ -146,8 +165,12 @@ def _columns(file: IO[bytes]) -> Sequence[_Column]:
     size = file.seek(-8, os.SEEK_END) + 8
     end = file.read(8)
     length = int.from_bytes(end[:4], "little")
-    if end[4:] != MAGIC or not 0 < length <= min(size - 12, MOST_FOOTER_BYTES):
+    if end[4:] != MAGIC or not 0 < length <= size - 12:
         raise ValueError("its footer is damaged")
+    if length > MOST_FOOTER_BYTES:
+        raise TooLargeError(
+            f"has a footer of more than {MOST_FOOTER_BYTES >> 20} MB; {FEWER_PARTS}"
+        )
     file.seek(size - 8 - length)
     bounds = Bounds(MOST_VALUES, MOST_MEMBERS)
     footer, _ = read_struct(file.read(length), FOOTER, bounds)
@@ -224,29 +247,38 @@ class _Walk:
         """Whether there may be such a page, with a header of ``length`` bytes, beside the others.
 
         Raises:
+            TooLargeError: it is too large, or one too many.
             ValueError: there may not.
         """
         self._pages_left -= 1
         self._bytes_left -= length + page[3]
         sizes = page[2], page[3]
-        if min(sizes) < 0 or max(sizes) > MOST_PAGE_BYTES:
-            raise ValueError("a page is too large")
+        if min(sizes) < 0 or self._bytes_left < 0:
+            raise ValueError("a page is not in the file")
         if page.keys() & {5, 7, 8} != {HEADERS_OF_PAGES[page[1]]}:
             raise ValueError("a page is of two types, or of none")
         if page[1] == DICTIONARY_PAGE and page[7][1] > page[2]:
             raise ValueError("a dictionary has more values than bytes")
-        if min(self._pages_left, self._bytes_left) < 0:
-            raise ValueError("its pages are too many")
+        if max(sizes) > MOST_PAGE_BYTES:
+            raise TooLargeError(
+                f"has pages of more than {MOST_PAGE_BYTES >> 20} MB; {SMALLER_PARTS}"
+            )
+        if self._pages_left < 0:
+            raise TooLargeError(f"has more than {MOST_PAGES:,} pages; {FEWER_PARTS}")
 
     def _check_unpacked(self, place: int, page: Mapping[int, Any], codec: int) -> None:
         """Unpack a page, but no more of it than its header says.
 
         Raises:
-            Exception: there is more, or something else, or too much altogether.
+            TooLargeError: it is too much altogether.
+            Exception: there is more, or something else.
         """
         self._unpacked_left -= page[2]
         if self._unpacked_left < 0:
-            raise ValueError("its pages are too many")
+            raise TooLargeError(
+                f"has packed pages of more than {MOST_UNPACKED_BYTES >> 20} MB; write it again "
+                "with zstd compression, or in several files"
+            )
         about = page.get(8, {})
         # They are not packed.
         levels = about.get(5, 0) + about.get(6, 0)

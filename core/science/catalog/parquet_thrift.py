@@ -18,6 +18,10 @@ BYTES_OF_MEMBERS = {TRUE: 1, FALSE: 1, BYTE: 1, DOUBLE: 8}
 MOST_BITS = 64
 
 
+class TooManyError(ValueError):
+    """There is more than ``Bounds`` allow, damaged or not."""
+
+
 @dataclass
 class Bounds:
     """How many values may still be read, and how many members of wanted lists kept.
@@ -32,21 +36,21 @@ class Bounds:
         """One value is read.
 
         Raises:
-            ValueError: it is one too many.
+            TooManyError: it is one too many.
         """
         self.values -= 1
         if self.values < 0:
-            raise ValueError("it has too many values")
+            raise TooManyError("it has too many values")
 
     def take_members(self, number: int) -> None:
         """So many members of a list are kept.
 
         Raises:
-            ValueError: they are too many.
+            TooManyError: they are too many.
         """
         self.members -= number
         if self.members < 0:
-            raise ValueError("its lists are too long")
+            raise TooManyError("its lists are too long")
 
 
 def read_struct(content: bytes, wanted: Fields, bounds: Bounds) -> tuple[dict[int, Any], int]:
@@ -54,7 +58,8 @@ def read_struct(content: bytes, wanted: Fields, bounds: Bounds) -> tuple[dict[in
 
     Raises:
         IndexError: it goes on behind the end.
-        ValueError: it is none, a field is something else, or it has more than ``bounds`` allow.
+        TooManyError: it has more than ``bounds`` allow.
+        ValueError: it is none, or a field is something else.
         RecursionError: it is nested without an end.
     """
     reader = _Reader(content, bounds)
