@@ -49,9 +49,9 @@ SECONDS_BETWEEN_POLLS = 0.05
 SECONDS_TO_STOP = 1.2  # what a cancelled worker gets before it is killed; all is over within 2 s
 SECONDS_TO_EXIT = 1.0  # what a worker gets to leave after its last event
 # How often the threads are let read what a dead worker has written, each time for as long as
-# between two polls. Counted, as all times here: after a moment in which the whole machine stands
-# still, a time would be over, and nothing done in it.
-POLLS_TO_READ = 12
+# between two polls; with the time to stop, less than the 2 s. Counted, as all times here: after a
+# moment in which the whole machine stands still, a time would be over, and nothing done in it.
+POLLS_TO_READ = 8
 STDERR_TAIL_BYTES = 1 << 18
 
 
@@ -182,6 +182,7 @@ class _Worker:
         self._lines: queue.SimpleQueue[Optional[bytes]] = queue.SimpleQueue()
         self._stderr = bytearray()
         self._polls_since_exit = 0
+        self._was_let_read = False
         self._readers = [
             threading.Thread(target=self._read_events, args=(self._process.stdout,), daemon=True),
             threading.Thread(target=self._read_stderr, args=(self._process.stderr,), daemon=True),
@@ -256,6 +257,7 @@ class _Worker:
             self._signal_group(signal.SIGKILL)
         self.wait(SECONDS_TO_EXIT)
         self._let_read()
+        self._was_let_read = True
         self._close_stdin()
 
     def stderr_tail(self) -> str:
@@ -264,8 +266,11 @@ class _Worker:
         return bytes(self._stderr).decode("utf-8", "replace")
 
     def _let_read(self) -> None:
-        """Wait until all is read that the dead worker wrote; a descendant may keep a pipe open."""
-        for _ in range(POLLS_TO_READ):
+        """Wait until all is read that the dead worker wrote, but once only after it was killed.
+
+        A descendant may keep a pipe open: then there is no end, however often it is waited for.
+        """
+        for _ in range(0 if self._was_let_read else POLLS_TO_READ):
             reading = [reader for reader in self._readers if reader.is_alive()]
             if not reading:
                 return

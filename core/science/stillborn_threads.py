@@ -33,11 +33,16 @@ class ThreadStarts:
 
 def end_when_a_thread_is_stillborn(end: Callable[[], None]) -> None:
     """Call ``end`` from a thread as soon as another waits in vain for one that it starts."""
+    starts = ThreadStarts()
 
     def watch() -> None:
-        starts = ThreadStarts()
-        while not starts.one_hangs():
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+        hangs = False
+        while not hangs:
+            try:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+                hangs = starts.one_hangs()
+            except Exception:  # for want of memory, say: the look does not count
+                hangs = False
         end()
 
     threading.Thread(target=watch, name="stillborn", daemon=True).start()

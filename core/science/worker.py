@@ -146,6 +146,7 @@ def _listen(
     Raises:
         RuntimeError: no thread can be started.
     """
+    end.keep_to_time()
     if memory_limit() is not None:
         # Without a limit, a system that has no memory left kills instead of refusing some.
         hung = Failure(WorkerError.__name__, NO_MORE_THREADS)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ SECONDS_FOR_LAST_WORD = 0.2
 # Times are waited for in steps: after a moment in which the whole machine stands still, a time
 # would be over, and nothing done in it.
 STEP_SECONDS = 0.05
+SECONDS_BETWEEN_REMOVALS = 0.005
 STDIN, STDOUT, STDERR = 0, 1, 2
 
 
@@ -42,20 +44,21 @@ class EventStream:
         """Write one event, whole, from any thread."""
         line = (event_to_line(event) + "\n").encode("ascii")
         with self._lock:
-            self._write(line)
+            try:
+                self._write(line)
+            except OSError:
+                self._on_closed()
 
     def send_last_word(self, event: Event) -> None:
-        """Write one event if the stream is free; the process is about to end."""
+        """Write one event if the stream is free and read; the process is about to end."""
         if self._lock.acquire(timeout=SECONDS_FOR_LAST_WORD):
             # The lock is kept: nothing may follow.
-            self._write((event_to_line(event) + "\n").encode("ascii"))
+            with contextlib.suppress(OSError):
+                self._write((event_to_line(event) + "\n").encode("ascii"))
 
     def _write(self, line: bytes) -> None:
-        try:
-            while line:
-                line = line[os.write(self._descriptor, line) :]
-        except OSError:
-            self._on_closed()
+        while line:
+            line = line[os.write(self._descriptor, line) :]
 
 
 Identity = tuple[int, int, int]
@@ -74,6 +77,16 @@ class CleanEnd:
     removes_scratch: bool
     _before: dict[Path, Identity | None] = field(default_factory=dict)
     _is_over: threading.Event = field(default_factory=threading.Event)
+    _has_begun: threading.Event = field(default_factory=threading.Event)
+    _needs_no_limit: threading.Event = field(default_factory=threading.Event)
+
+    def keep_to_time(self) -> None:
+        """Limit how long the end takes, by a thread: later, none might be started any more.
+
+        Raises:
+            RuntimeError: nor can it be now.
+        """
+        threading.Thread(target=self._limit, name="limit", daemon=True).start()
 
     def watch(self, targets: Iterable[Path]) -> None:
         """Tell which files the job writes, once they are known and before any is written."""
@@ -88,8 +101,7 @@ class CleanEnd:
 
         ``say`` is called first, unless the process ends by itself.
         """
-        needs_no_limit = threading.Event()
-        threading.Thread(target=_end_unless, args=(needs_no_limit,), daemon=True).start()
+        self._has_begun.set()
         NAMING.acquire()
         if self._has_named():
             NAMING.release()
@@ -97,40 +109,54 @@ class CleanEnd:
             NAMING.acquire()
         if self._is_over.is_set():
             NAMING.release()
-            needs_no_limit.set()
+            self._needs_no_limit.set()
             return
         self._clean_up_and_end(say)
 
     def at_once(self, say: Callable[[], None]) -> None:
-        """Do the same where the job hangs: nothing is waited for, and no thread is needed."""
-        NAMING.acquire(timeout=SECONDS_TO_FINISH)
-        self._clean_up_and_end(say)
+        """Do the same where the job hangs: nothing is waited for, and no thread is started."""
+        try:
+            self._has_begun.set()
+            NAMING.acquire(timeout=SECONDS_TO_FINISH)
+        finally:
+            self._clean_up_and_end(say)
+
+    def _limit(self) -> None:
+        """End the process when the time to end it is over."""
+        self._has_begun.wait()
+        for _ in range(round((SECONDS_TO_FINISH + SECONDS_TO_CLEAN_UP) / STEP_SECONDS)):
+            # Not waited for as an event is: that takes memory.
+            time.sleep(STEP_SECONDS)
+            if self._needs_no_limit.is_set():
+                return
+        _end_process()
 
     def _clean_up_and_end(self, say: Callable[[], None]) -> None:
-        say()
-        self._remove_parts()
-        if self.removes_scratch:
-            shutil.rmtree(self.scratch, ignore_errors=True)
-            # A large scratch folder takes a moment, in which a thread may have begun a file.
+        """Whatever fails of it, for want of memory say, the process ends."""
+        try:
+            with contextlib.suppress(Exception):
+                say()
             self._remove_parts()
-        _end_process()
+            if self.removes_scratch:
+                shutil.rmtree(self.scratch, ignore_errors=True)
+                # A large scratch folder takes a moment, in which a thread may have begun a file.
+                self._remove_parts()
+        finally:
+            _end_process()
 
     def _has_named(self) -> bool:
         return any(_identity(path) != before for path, before in self._before.items())
 
     def _remove_parts(self) -> None:
-        are_left = True
-        while are_left:
-            # More than once, because the job's threads go on writing until the end.
-            for target in self._before:
-                remove_parts(target, self.scratch)
-            are_left = any(has_part(target, self.scratch) for target in self._before)
-
-
-def _end_unless(event: threading.Event) -> None:
-    """End the process when its time is over, unless ``event`` comes before."""
-    if not _wait_in_steps(event, SECONDS_TO_FINISH + SECONDS_TO_CLEAN_UP):
-        _end_process()
+        # More than once, because the job's threads go on writing until the end, and what gets no
+        # memory now may get some then.
+        for _ in range(round(SECONDS_TO_CLEAN_UP / SECONDS_BETWEEN_REMOVALS)):
+            with contextlib.suppress(Exception):
+                for target in self._before:
+                    remove_parts(target, self.scratch)
+                if not any(has_part(target, self.scratch) for target in self._before):
+                    return
+            time.sleep(SECONDS_BETWEEN_REMOVALS)
 
 
 def _wait_in_steps(event: threading.Event, seconds: float) -> bool:
@@ -209,6 +235,8 @@ def end_threads_left(code: int) -> None:
 def _end_process() -> None:
     # The leader of its own session was started by run_job, and all in its group are its children;
     # by hand the group may be the shell's.
-    if sys.platform != "win32" and os.getsid(0) == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
+    try:
+        if sys.platform != "win32" and os.getsid(0) == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+    finally:
+        os._exit(1)

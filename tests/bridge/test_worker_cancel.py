@@ -1,6 +1,7 @@
 """A cancel ends a worker soon, whatever it does; and one that had ended has its result."""
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -35,6 +36,41 @@ def test_cancel_is_over_within_2_s_when_the_worker_and_its_child_ignore_it(fake_
         worker.run()
     assert worker.seconds_to_cancel < 2
     assert worker.events == [Message("ready")]
+
+
+@posix_only
+def test_cancel_is_over_within_2_s_though_a_descendant_keeps_the_pipe(fake_worker):
+    worker = fake_worker("""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        command = [sys.executable, "-c", "import time; time.sleep(60)"]
+        note("child.pid", subprocess.Popen(command, start_new_session=True).pid)
+        send("message", text="ready")
+        time.sleep(60)
+    """)
+    worker.cancel_when = lambda: worker.events
+    try:
+        with pytest.raises(CancelledError):
+            worker.run()
+    finally:
+        os.kill(int(worker.noted("child.pid").read_text()), signal.SIGKILL)
+    assert worker.seconds_to_cancel < 2
+
+
+@posix_only
+def test_what_a_killed_worker_wrote_is_waited_for_once(fake_worker, slow_reader, monkeypatch):
+    join, waits = threading.Thread.join, []
+
+    def count(thread, timeout=None):
+        if timeout == worker_process.SECONDS_BETWEEN_POLLS:
+            waits.append(timeout)
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", count)
+    worker = fake_worker('note("ready", ""); time.sleep(60)')
+    worker.cancel_when = worker.noted("ready").exists
+    with pytest.raises(CancelledError):
+        worker.run()
+    assert len(waits) == worker_process.POLLS_TO_READ
 
 
 def test_cancel_is_seen_while_events_pour_in(fake_worker):

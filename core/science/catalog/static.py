@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from queue import SimpleQueue
 from typing import IO, Any, TypeGuard, TypeVar
+from urllib.parse import urlsplit
 
 from ...bridge.errors import AccessError, CatalogError
 from ..web.addresses import is_remote
@@ -29,6 +30,8 @@ MOST_AHEAD = 4 * PARALLEL_REQUESTS
 # Of all links together, which are kept while the walk lasts.
 MOST_LINK_CHARACTERS = 200 * MOST_ENTRIES
 MOST_NAME_CHARACTERS = 200
+# Without keys, storage refuses a document that is not there as well: a few are missing.
+MOST_REFUSED = 20
 
 Found = TypeVar("Found")
 Unreadable = CatalogError | AccessError
@@ -57,6 +60,8 @@ class StaticSource(SearchedSource):
         self._collection_names: set[str] = set()
         self._known = {root.location}
         self._first_unreadable: Unreadable | None = None
+        self._refused = 0
+        self._host = urlsplit(root.location).netloc
         self._link_characters = 0
 
     def batches(self, conditions: Conditions | None) -> Iterator[list[RawItem]]:
@@ -65,7 +70,8 @@ class StaticSource(SearchedSource):
         Raises:
             CatalogError: documents are linked, and none of them can be read; a server was given up
                 that had sent some; or there is no end.
-            AccessError: none of the documents can be read, and the first wants keys.
+            AccessError: very many documents in a row want keys; or none can be read, and the first
+                wants some.
         """
         try:
             yield from self._all_batches(conditions.collection if conditions else None)
@@ -79,13 +85,15 @@ class StaticSource(SearchedSource):
         while waiting.further:
             # All that leads further first: only then is it known how many items there are.
             locations, waiting.further = waiting.further, []
-            for document in _read_all(self._reader, locations):
+            for document in _read_all(self._reader, locations, self._host):
                 if self._is_readable(document):
                     links = self._links(document, wanted)
                     waiting.further += links.further
                     waiting.items += links.items
                     yield items_in(document)
-        for done, document in enumerate(_read_all(self._reader, waiting.items), start=1):
+        for done, document in enumerate(
+            _read_all(self._reader, waiting.items, self._host), start=1
+        ):
             self.share_done = done / len(waiting.items)
             yield items_in(document) if self._is_readable(document) else []
         if self._first_unreadable and len(self.unreadable) == len(self._known) - 1:
@@ -109,9 +117,16 @@ class StaticSource(SearchedSource):
         return self._known
 
     def _is_readable(self, document: Document | Unreadable) -> TypeGuard[Document]:
-        """Whether it was read; if not, it is kept why."""
+        """Whether it was read; if not, it is kept why.
+
+        Raises:
+            AccessError: so many documents in a row want keys that all do now.
+        """
+        self._refused = self._refused + 1 if isinstance(document, AccessError) else 0
         if isinstance(document, Document):
             return True
+        if isinstance(document, AccessError) and self._refused >= MOST_REFUSED:
+            raise document
         self._first_unreadable = self._first_unreadable or document
         self.unreadable.append(str(document))
         return False
@@ -182,20 +197,22 @@ def _linked(document: Document, relation: str) -> Iterator[str]:
             yield location
 
 
-def _read_all(reader: DocumentReader, locations: Iterable[str]) -> Iterator[Document | Unreadable]:
+def _read_all(
+    reader: DocumentReader, locations: Iterable[str], host: str
+) -> Iterator[Document | Unreadable]:
     """The documents, one after the other: of those that are fetched ahead none is parsed yet.
 
     Raises:
-        LostServerError: a server was given up after it had sent others.
+        LostServerError: the server ``host`` was given up after it had sent others.
     """
 
     def fetch(location: str) -> tuple[IO[bytes], str] | Unreadable:
         try:
             return reader.fetch(location)
-        except LostServerError:
-            # All that is left of the catalogue would be missing.
-            raise
         except (CatalogError, AccessError) as error:
+            if isinstance(error, LostServerError) and urlsplit(location).netloc == host:
+                # All that is left of the catalogue would be missing.
+                raise
             return error
 
     locations = iter(locations)

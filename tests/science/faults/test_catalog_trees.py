@@ -5,6 +5,7 @@ import json
 import pytest
 import urllib3
 from fairweather.core.bridge.errors import AccessError, CatalogError
+from fairweather.core.science.catalog.documents import DocumentReader, LostServerError
 from fairweather.core.science.web import client, patience
 
 YEARS, DAYS = 3, 4
@@ -109,3 +110,34 @@ def test_a_catalogue_whose_items_all_want_keys(server, tree, find):
     break_for_good(server, "403", *all_days(), *(f"year-{year}" for year in range(YEARS)))
     with pytest.raises(AccessError, match="AUTH"):
         find(tree)
+
+
+def test_items_of_a_server_that_is_lost_are_left_out(server, tree, find, monkeypatch):
+    """The catalogue's own server goes on sending."""
+    fetch = DocumentReader.fetch
+
+    def fetch_here(reader, location):
+        if "elsewhere.example" in location:
+            raise LostServerError("The server of elsewhere.example does not answer any more.")
+        return fetch(reader, location)
+
+    monkeypatch.setattr(DocumentReader, "fetch", fetch_here)
+    years = [f"./year-{year}.json" for year in range(YEARS)]
+    hrefs = ["http://elsewhere.example/a.json", *years, "http://elsewhere.example/b.json"]
+    put(server, "root", [{"rel": "child", "href": href} for href in hrefs], type="Catalog", id="c")
+    found, reporter = find(tree)
+    assert {scene.id for scene in found.items} == all_days()
+    [warning] = reporter.warnings
+    assert warning.startswith("2 documents of the catalogue left out")
+
+
+def test_a_catalogue_whose_items_all_want_keys_is_not_asked_to_its_end(server, tree, find):
+    items = [f"item-{number}" for number in range(200)]
+    links = [{"rel": "item", "href": f"./{item}.json"} for item in items]
+    put(server, "year-1", links, type="Catalog", id="year-1")
+    for item in items:
+        put(server, item, [])
+    break_for_good(server, "403", *items)
+    with pytest.raises(AccessError, match="refuses access"):
+        find(tree)
+    assert server.requests < 150

@@ -136,9 +136,9 @@ def test_a_run_without_some_standard_streams(real_worker, request_, closed):
         assert json.loads(done.stdout.splitlines()[-1])["event"] == "result"
 
 
-@pytest.mark.parametrize("place", [1, 2, 3])
+@pytest.mark.parametrize("place", [1, 2, 3, 4])
 def test_a_worker_that_may_start_no_thread(real_worker, request_, place):
-    """Its signals', its standard input's, and the one that looks for leftovers."""
+    """The end's limit, the signals', standard input's, and the one that looks for leftovers."""
     worker = real_worker("return {}")
     text = worker.script.read_text(encoding="utf-8")
     refusing = f"""

@@ -53,6 +53,28 @@ def test_only_a_start_that_is_seen_again_and_again_hangs(wait_until):
     assert stillborn_threads._starts() == set()
 
 
+def test_looks_that_fail_keep_nobody_from_looking_again(monkeypatch):
+    errors = [MemoryError, RuntimeError, MemoryError]
+    look = stillborn_threads._starts
+
+    def fail_at_first():
+        if errors:
+            raise errors.pop()
+        return look()
+
+    monkeypatch.setattr(stillborn_threads, "_starts", fail_at_first)
+    monkeypatch.setattr(stillborn_threads, "SECONDS_BETWEEN_LOOKS", 0.001)
+    ended, slow = threading.Event(), SlowlyBorn()
+    starter = threading.Thread(target=slow.start)
+    starter.start()
+    stillborn_threads.end_when_a_thread_is_stillborn(ended.set)
+    has_ended = ended.wait(20)
+    slow.may_begin.set()
+    starter.join()
+    assert has_ended
+    assert not errors
+
+
 @pytest.mark.skipif(os.name != "posix", reason="limits memory as POSIX can")
 def test_a_worker_whose_thread_is_stillborn_ends_with_a_sentence(real_worker, request_, files_made):
     worker = real_worker(STARTS_A_STILLBORN)
