@@ -93,8 +93,8 @@ class Cluster:
             if piece is None:
                 return
             key = f"fairweather-{next(self._numbers)}-{self._run}"
-            run, sealed = seal_task(Task(work, piece, self._plugin))
-            future = self._client.submit(run, sealed, key=key, pure=False)
+            run, sealed = seal_task(Task(work, piece))
+            future = self._client.submit(run, self._plugin, sealed, key=key, pure=False)
             window.tasks[key] = (future, piece)
             future.add_done_callback(lambda done: window.finished.put(done.key))
 

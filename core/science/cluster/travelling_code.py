@@ -19,21 +19,24 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from distributed import Scheduler, SchedulerPlugin, Worker, WorkerPlugin
+from distributed import Reschedule, Scheduler, SchedulerPlugin, Worker, WorkerPlugin, get_worker
 from distributed.protocol.serialize import deserialize_bytes, serialize_bytes
 
+SECONDS_FOR_TASKS = 30.0  # what they get to find that what they need is closed
 
-def seal_task(task: Callable[[], Any]) -> tuple[Callable[[bytes], Any], bytes]:
-    """A function and its argument that do what ``task`` does, for Dask to pass on.
+
+def seal_task(task: Callable[[CodeOnWorker], Any]) -> tuple[Callable[[str, bytes], Any], bytes]:
+    """What Dask passes on for ``task``: a function of the plugin's name and the sealed task.
 
     Dask unpacks a task on each connection that it comes by, and a scheduler or a worker that cannot
     ends that connection, or itself: where the code of a run that broke off was taken away, say.
-    These two anybody can unpack; the task in them only needs the package when it is its turn.
+    These anybody can unpack; the task in them only needs the package when it is its turn.
     """
 
     # Known by no module's name, it travels by value.
-    def open_and_run(sealed: bytes) -> Any:
-        return deserialize_bytes(sealed)()
+    def open_and_run(plugin: str, sealed: bytes) -> Any:
+        keeper: Any = get_worker().plugins[plugin]
+        return keeper.run(sealed)
 
     # A worker may lack what compresses here.
     return open_and_run, serialize_bytes(task, compression=None)
@@ -92,22 +95,63 @@ class CodeOnWorker(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         """Dask calls this in every worker, also in one that joins or comes back later."""
         self._lock = threading.Lock()
+        self._tasks = threading.Condition()
+        self._tasks_in_work = 0
+        self._is_over = False
         self._scratch = tempfile.mkdtemp(prefix="scratch-", dir=worker.local_directory)
         self._code.bring(worker.local_directory)
 
     def keep(self, make: Callable[[str], Any]) -> Any:
-        """What ``make`` made at the first call of all, given a folder for temporary files."""
+        """What ``make`` made at the first call of all, given a folder for temporary files.
+
+        Raises:
+            Reschedule: the worker is leaving, or the run is over.
+        """
         with self._lock:
+            self._check()
             if self._kept is None:
                 self._kept = make(self._scratch)
             return self._kept
 
+    def run(self, sealed: bytes) -> Any:
+        """Unpack a task and do it.
+
+        Raises:
+            Reschedule: the worker is leaving, or the run is over.
+            Exception: any of the task's.
+        """
+        with self._tasks:
+            self._check()
+            self._tasks_in_work += 1
+        try:
+            return deserialize_bytes(sealed)(self)
+        finally:
+            with self._tasks:
+                self._tasks_in_work -= 1
+                self._tasks.notify_all()
+
     async def teardown(self, worker: Worker) -> None:  # noqa: ARG002
-        """Close what was kept, which ends tasks that still run."""
-        if self._kept is not None:
-            await asyncio.to_thread(self._kept.close)
+        """End the tasks that still run, and take the package away."""
+        await asyncio.to_thread(self._end_tasks)
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._code.take_away()
+
+    def _end_tasks(self) -> None:
+        """Close what was kept, which they need, and wait for them.
+
+        A module that one of them loads meanwhile would be there again after it was taken away.
+        """
+        self._is_over = True
+        with self._lock:
+            kept = self._kept
+        if kept is not None:
+            kept.close()
+        with self._tasks:
+            self._tasks.wait_for(lambda: not self._tasks_in_work, SECONDS_FOR_TASKS)
+
+    def _check(self) -> None:
+        if self._is_over:
+            raise Reschedule
 
 
 class EndOnScheduler(SchedulerPlugin):

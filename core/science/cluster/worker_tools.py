@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from distributed import Reschedule, get_worker
+from distributed import Reschedule
 
 from ..access.access import Access, AccessRules
 from ..imagery.readers import READS_IN_FLIGHT, Readers
 from ..stack_memory import StackMemory
+from .travelling_code import CodeOnWorker
 
 Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")
@@ -48,20 +49,18 @@ class Work(Generic[Piece, Answer]):
 
 @dataclass(frozen=True)
 class Task(Generic[Piece, Answer]):
-    """One piece, as it goes to a worker; ``plugin`` is where that keeps the tools."""
+    """One piece, as it goes to a worker."""
 
     work: Work[Piece, Answer]
     piece: Piece
-    plugin: str
 
-    def __call__(self) -> Answer:
-        """Do the work.
+    def __call__(self, keeper: CodeOnWorker) -> Answer:
+        """Do the work, with the tools that ``keeper`` keeps.
 
         Raises:
             FairweatherError: of any type.
             Reschedule: the worker is leaving; another shall do it.
         """
-        keeper: Any = get_worker().plugins[self.plugin]
         tools: WorkerTools = keeper.keep(partial(WorkerTools, self.work.at_once, self.work.access))
         try:
             with tools.room:

@@ -27,6 +27,10 @@ def waiting():
 
 def test_no_worker_is_lost(whole_cluster, wait_until):
     """Tasks that are on their way when the code is taken away are no worker's end."""
+
+    def plugins(dask_scheduler):
+        return [name for name in dask_scheduler.plugins if name.startswith("fairweather")]
+
     workers = whole_cluster.client.nthreads()
     for number in range(ROUNDS):
         with connect_cluster(whole_cluster.address, False, RecordingReporter()) as cluster:
@@ -35,9 +39,10 @@ def test_no_worker_is_lost(whole_cluster, wait_until):
                 next(answers)
             client = cluster._client
             client.loop.asyncio_loop.call_soon_threadsafe(client.scheduler_comm.comm.abort)
-            wait_until(whole_cluster.is_clean, 20)
+            wait_until(lambda: not whole_cluster.on_scheduler(plugins), 20)
             with contextlib.suppress(Exception):  # its connection is gone
                 answers.close()
+        wait_until(whole_cluster.is_clean, 20)
         assert whole_cluster.client.nthreads() == workers, number
 
 
