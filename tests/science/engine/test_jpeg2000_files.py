@@ -302,3 +302,22 @@ def test_broken_bytes_are_an_error_or_pixels(tmp_path, data):
         pass
     finally:
         files.close()
+
+
+@pytest.mark.parametrize(
+    "first_box",
+    [
+        struct.pack(">I4sQ", 1, b"jP  ", 20) + b"\r\n\x87\n",
+        struct.pack(">I4s", 13, b"jP  ") + b"\r\n\x87\n\0",
+    ],
+    ids=["length of 64 bits", "longer"],
+)
+def test_a_file_that_begins_another_way_is_not_given_to_gdal(tmp_path, files, first_box):
+    """GDAL takes it, and its header would not have been looked through."""
+    content = write(tmp_path / "a.jp2", terrain(shape=(64, 64))).read_bytes()
+    path = tmp_path / "b.jp2"
+    path.write_bytes(first_box + content[12:])
+    with rasterio.open(path) as dataset:
+        assert dataset.shape == (64, 64)
+    with pytest.raises(ReadError, match="neither TIFF nor JPEG 2000"):
+        files.open(str(path))

@@ -89,6 +89,7 @@ class RasterFiles:
             file = open_by_tiles(href, self._ranges, self._cache)
             if file is not None:
                 return file
+        self._check_format(href)
         # GDAL itself never asks a server: what may be read, and by whom, is decided in one place.
         copy = self._copy(href) if "://" in href else None
         try:
@@ -97,10 +98,17 @@ class RasterFiles:
             self._ranges.drop_copy(href)
             raise
 
+    def _check_format(self, href: str) -> None:
+        """Check that a file begins as those do whose headers were looked through before GDAL's."""
+        try:
+            start = self._ranges.read(href, 0, signatures.LONGEST)
+        except RangeError as error:
+            raise read_error(href, error) from error
+        if not signatures.is_raster(start):
+            raise read_error(href, "it is neither TIFF nor JPEG 2000")
+
     def _copy(self, href: str) -> Path:
         try:
-            if not signatures.is_raster(self._ranges.read(href, 0, signatures.LONGEST)):
-                raise read_error(href, "it is neither TIFF nor JPEG 2000")
             return self._ranges.copy(href)
         except RangeError as error:
             raise read_error(href, error) from error
