@@ -19,9 +19,9 @@ MAGIC = b"PAR1"
 # Of all columns: the published files of 100,000 items have a few megabytes, and 10,000 pages.
 MOST_FOOTER_BYTES = 16 * 2**20
 MOST_PAGES = 300_000
-# Of the footer and the headers of all pages, which take seconds: in a footer, a value takes two
-# bytes or more, and a page has a dozen. None of them are kept.
-MOST_VALUES = MOST_FOOTER_BYTES // 2 + 12 * MOST_PAGES
+# Of the footer and the headers of all pages, in which a row group has some fifty for each column:
+# they take a second or two. None of them are kept.
+MOST_VALUES = 5_200_000
 # Of the columns, and of their parts in all row groups, which are kept.
 MOST_MEMBERS = 350_000
 # Of all dictionaries that are opened to see how long their longest text is.
