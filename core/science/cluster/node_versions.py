@@ -26,13 +26,18 @@ def check_versions(client: Client) -> str:
     """
     found: Any = client.get_versions(packages=list(PACKAGES))
     own = found["client"]["packages"]
-    nodes = [found["scheduler"], *found["workers"].values()]
-    differences = sorted({pair for node in nodes for pair in _differences(own, node["packages"])})
+    # The scheduler passes tasks on, sealed: it needs what Dask compares by itself, no more.
+    for_scheduler = {name: version for name, version in own.items() if name not in PACKAGES}
+    nodes = [(for_scheduler, found["scheduler"])]
+    nodes += [(own, worker) for worker in found["workers"].values()]
+    differences = sorted(
+        {pair for needed, node in nodes for pair in _differences(needed, node["packages"])}
+    )
     missing = [name for name, version in differences if version is None]
     if missing:
         raise ClusterError(
-            f"The Dask cluster lacks {', '.join(dict.fromkeys(missing))}; install there the "
-            "packages of Fairweather's requirements.txt, on the scheduler too."
+            f"The Dask cluster lacks {', '.join(dict.fromkeys(missing))}; install the packages of "
+            "Fairweather's requirements.txt on its workers."
         )
     for name, version in differences:
         if name == "python" and _minor(version) != _minor(own[name]):

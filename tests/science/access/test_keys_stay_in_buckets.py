@@ -111,7 +111,7 @@ def test_names_that_only_look_odd(key):
     assert is_signed(route)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(PIECES), max_size=10).map("".join))
 def test_what_is_signed_is_what_is_sent_and_stays_in_the_bucket(key):
     pytest.importorskip("requests_aws4auth", reason="no requests-aws4auth for S3 signatures")
@@ -126,7 +126,7 @@ def test_what_is_signed_is_what_is_sent_and_stays_in_the_bucket(key):
     assert is_signed(route)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from((*PIECES, "mine", "s3:")), max_size=6).map("".join))
 def test_the_keys_are_for_the_bucket_that_is_sent(rest):
     pytest.importorskip("requests_aws4auth", reason="no requests-aws4auth for S3 signatures")

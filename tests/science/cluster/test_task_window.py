@@ -225,19 +225,27 @@ def test_a_cluster_without_workers_is_told(monkeypatch):
 
 
 class Versions:
-    """Answers as a connected client does, for one worker with other packages."""
+    """Answers as a connected client does, for one worker, or the scheduler, with other packages."""
 
-    def __init__(self, **others):
-        self.others = others
+    def __init__(self, scheduler=None, **others):
+        self.scheduler, self.others = scheduler or {}, others
 
     def get_versions(self, packages):
         assert "rasterio" in packages
         worker = {"packages": {**OWN, **self.others}}
-        return {"client": {"packages": OWN}, "scheduler": {"packages": OWN}, "workers": {1: worker}}
+        scheduler = {"packages": {**OWN, **self.scheduler}}
+        return {"client": {"packages": OWN}, "scheduler": scheduler, "workers": {1: worker}}
 
 
 def test_the_same_versions_need_no_word():
     assert check_versions(Versions(pandas="2.0")) == ""
+
+
+def test_the_scheduler_needs_no_packages_of_tasks():
+    assert check_versions(Versions(scheduler={"numpy": None})) == ""
+    assert "dask 2026.1.0" in check_versions(Versions(scheduler={"dask": "2026.1.0"}))
+    with pytest.raises(ClusterError, match=r"runs Python 3\.12"):
+        check_versions(Versions(scheduler={"python": "3.12.1.final.0"}))
 
 
 def test_another_version_is_a_warning():
@@ -249,7 +257,7 @@ def test_another_version_is_a_warning():
 @pytest.mark.parametrize(
     ("others", "words"),
     [
-        ({"numpy": None}, "lacks numpy; install"),
+        ({"numpy": None}, "lacks numpy; install .* on its workers"),
         (
             {"python": "3.12.1.final.0"},
             "runs Python 3.12, and Fairweather's environment Python 3.11",
