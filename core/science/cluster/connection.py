@@ -108,6 +108,9 @@ def _connect(address: str) -> Iterator[Client]:
             f"The Dask scheduler at {address[:200]} cannot be reached ({reason}); see that it runs "
             "and that CLUSTER is its address, or leave CLUSTER empty."
         ) from error
+    # A run whose connection has ended is over. Dask's client would come back, under the same name,
+    # to a scheduler that may not have noticed the end yet: then the tasks stay there for ever.
+    client._timeout = 0
     try:
         yield client
     finally:

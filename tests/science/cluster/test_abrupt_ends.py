@@ -3,6 +3,7 @@
 import contextlib
 
 import pytest
+from fairweather.core.bridge.errors import ClusterError
 from fairweather.core.science.access.access import AccessRules
 from fairweather.core.science.cluster.connection import connect_cluster
 from fairweather.core.science.cluster.worker_tools import Work
@@ -25,6 +26,13 @@ def waiting():
     return Work(wait, 2, AccessRules())
 
 
+def break_off(cluster):
+    """End the connection as a network does."""
+    client = cluster._client
+    client.loop.asyncio_loop.call_soon_threadsafe(client.scheduler_comm.comm.abort)
+    return client
+
+
 def test_no_worker_is_lost(whole_cluster, wait_until):
     """Tasks that are on their way when the code is taken away are no worker's end."""
 
@@ -37,13 +45,27 @@ def test_no_worker_is_lost(whole_cluster, wait_until):
             answers = cluster.compute(waiting(), range(1000))
             for _ in range(1 + number % 7):
                 next(answers)
-            client = cluster._client
-            client.loop.asyncio_loop.call_soon_threadsafe(client.scheduler_comm.comm.abort)
+            break_off(cluster)
             wait_until(lambda: not whole_cluster.on_scheduler(plugins), 20)
             with contextlib.suppress(Exception):  # its connection is gone
                 answers.close()
         wait_until(whole_cluster.is_clean, 20)
         assert whole_cluster.client.nthreads() == workers, number
+
+
+def test_a_run_never_comes_back(whole_cluster, wait_until):
+    """Dask's scheduler forgets which tasks a client wanted that connects for a second time."""
+    with connect_cluster(whole_cluster.address, False, RecordingReporter()) as cluster:
+        answers = cluster.compute(waiting(), range(1000))
+        next(answers)
+        client = break_off(cluster)
+        wait_until(lambda: client.status == "closed", 20)
+        with pytest.raises(ClusterError, match=r"^The connection to the Dask scheduler was lost"):
+            list(answers)
+    wait_until(whole_cluster.is_clean, 20)
+    name = client.id
+    events = whole_cluster.on_scheduler(lambda dask_scheduler: dask_scheduler.get_events(name))
+    assert [event["action"] for _, event in events].count("add-client") == 1
 
 
 def test_the_scheduler_never_needs_the_code(whole_cluster):
