@@ -28,6 +28,7 @@ from ..core.bridge.ending_signals import cancelling_before_the_end
 from ..core.bridge.environment import check_worker_python, find_worker_python
 from ..core.bridge.errors import CancelledError, FairweatherError, InvalidRequestError
 from ..core.bridge.events import Event, Message, Progress, WarningMessage
+from ..core.bridge.plain_text import plain_words
 from ..core.bridge.request import (
     Area,
     CompositeRequest,
@@ -38,6 +39,7 @@ from ..core.bridge.request import (
 from ..core.bridge.worker_process import run_job
 from .authentication import check_auth, read_credentials
 from .destinations import check_destination
+from .named_sources import check_names_no_other
 from .scenes import ChosenScenes
 
 PYTHON_SETTING = "fairweather/python"
@@ -94,6 +96,9 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
 
     def check_all(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> None:
         """Check the value of each parameter, then what they mean together."""
+        # First of all: whatever asks QGIS about a value may have it opened.
+        for definition in self.parameterDefinitions():
+            check_names_no_other(definition, parameters.get(definition.name()), context)
         for definition in self.parameterDefinitions():
             _check_value(definition, parameters.get(definition.name()), context)
             self._check_layer(definition, parameters, context)
@@ -184,8 +189,7 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
         feedback: QgsProcessingFeedback,
     ) -> Dict[str, Any]:
         """Run ``request`` for ``area``, on ``scenes`` or on what its search finds without any."""
-        with scenes.as_file() as path:
-            search = replace(request.search, area=area, scenes=path)
+        with scenes.put_into(replace(request.search, area=area)) as search:
             return self.run_worker(replace(request, search=search), feedback)
 
     def style_layer(
@@ -208,7 +212,7 @@ class FairweatherAlgorithm(QgsProcessingAlgorithm):
         details = context.layerToLoadOnCompletionDetails(layer)
         definition = self.parameterDefinition(details.outputName)
         if definition is not None and details.name == definition.description():
-            details.name = name
+            details.name = plain_words(name)  # which QGIS shows as HTML
 
     def _check_layer(
         self,

@@ -14,6 +14,7 @@ from ..core.bridge.errors import OutputError
 from ..core.bridge.part_files import FULL_DISK_ERRORS, flush_file, flush_folder
 
 FULL_DISK = "the disk is full; make room, or choose another output"
+MOVED = "what was being made beside {place} was moved or removed; run again"
 FORMER_FOLDER = "former"
 
 # What programs keep beside a layer: after its name, or, of some formats, after the name's stem.
@@ -39,20 +40,25 @@ SHARED_ENDING, ITS_OTHER_LAYER = ".ind", ".tab"
 class StagedOutput:
     """The output ``name``: all files in ``folder``, which shall stand where ``place`` is.
 
-    The folder lies on the same disk.
+    The folder lies on the same disk, and is made with the first of them.
     """
 
     name: str
     folder: Path
     place: Path
 
+    @property
+    def is_moved(self) -> bool:
+        """Whether the folder, which was made, is gone, and its place is not."""
+        return not self.folder.is_dir() and self.place.parent.is_dir()
+
 
 def take_places(outputs: Sequence[StagedOutput]) -> None:
     """Move each output's files to their place; what belonged to the former one there goes.
 
     Raises:
-        OutputError: one cannot be flushed to the disk or replaced; all that was there before is
-            there again.
+        OutputError: one is gone, or cannot be flushed to the disk or replaced; all that was there
+            before is there again.
     """
     with ExitStack() as put_back:
         for output in outputs:
@@ -67,6 +73,7 @@ def take_places(outputs: Sequence[StagedOutput]) -> None:
 
 
 def _flush(folder: Path) -> None:
+    folder.stat()  # of a folder that is gone, nothing is listed
     for path in folder.rglob("*"):
         if path.is_file():
             flush_file(path)
@@ -151,6 +158,8 @@ def _told(output: StagedOutput) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if output.is_moved:
+            raise OutputError(f"{output.name}: {MOVED.format(place=output.place)}.") from error
         if error.errno in FULL_DISK_ERRORS:
             raise OutputError(f"{output.name}: {FULL_DISK}.") from error
         raise OutputError(

@@ -1,8 +1,11 @@
-"""From the parameter SCENES to an ItemCollection file.
+"""From the parameter SCENES to the request's scenes.
 
 Three things can be given: the path of an ItemCollection file, a footprints layer (whose field
 ``item`` holds each item whole), or a layer opened from an ItemCollection file. Of a layer, what
 counts is what is left of it: filtered, selected, edited.
+
+Items are a stranger's: here they stay texts, and only the worker, which has the bounds for it,
+parses them.
 """
 
 from __future__ import annotations
@@ -10,9 +13,9 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, Sequence, Tuple
 
 from qgis.core import (
     QgsFeatureRequest,
@@ -22,26 +25,42 @@ from qgis.core import (
 )
 
 from ..core.bridge.errors import InvalidRequestError
-from ..core.bridge.job_folders import job_folder
+from ..core.bridge.job_folders import job_folder, not_writable
+from ..core.bridge.request import SceneSearch
 from .parameters import SCENES
 
 ITEM_FIELD = "item"
 ID_FIELD = "id"
 HEAD_BYTES = 1_000_000
+# Published items have twenty kilobytes, those with long footprints a few hundred.
+MOST_ITEM_CHARACTERS = 8 * 2**20
+MOST_CHARACTERS = 2**30
 # Which comes first: an item's own key, or the field in which a footprint carries its item?
 FIRST_KEY = re.compile(rb'(?<!\\)"(item|stac_version|assets)"\s*:')
 WRONG_SCENES = (
     "SCENES: {name} is neither an ItemCollection file nor a footprints layer with the field "
     "'item'; give an output of Search scenes."
 )
+CUT_ITEM = (
+    "SCENES: the field 'item' of a footprint is not whole (a shapefile cuts long texts); "
+    "save footprints as GeoPackage, or give the ItemCollection file."
+)
+LONG_ITEM = (
+    f"SCENES: the field 'item' of a footprint is longer than {MOST_ITEM_CHARACTERS >> 20} MB, as "
+    "no STAC item is; give an output of Search scenes."
+)
+DEEP_ITEM = (
+    "SCENES: the field 'item' of a footprint is nested deeper than any STAC item; give an output "
+    "of Search scenes."
+)
 
 
 @dataclass(frozen=True)
 class ChosenScenes:
-    """The scenes given: ``path`` is an ItemCollection file.
+    """The scenes given: ``path`` is an ItemCollection file, of which ``ids`` are used (empty: all).
 
-    ``items`` are whole items as JSON texts, ``ids`` those to keep of ``path``'s items; with
-    neither, ``path`` is used as it is. All empty means that no scenes are given.
+    Without a path, ``items`` are whole items as JSON texts. All empty means that no scenes are
+    given.
     """
 
     path: str = ""
@@ -54,21 +73,22 @@ class ChosenScenes:
         return bool(self.path or self.items)
 
     @contextmanager
-    def as_file(self) -> Iterator[str]:
-        """The path of an ItemCollection file of just these scenes, while the block runs.
+    def put_into(self, search: SceneSearch) -> Iterator[SceneSearch]:
+        """``search`` with just these scenes, in a file that is there while the block runs.
 
         Raises:
-            InvalidRequestError: what should be items is none.
+            OutputError: FAIRWEATHER_HOME cannot be written.
         """
-        if not self.ids and not self.items:
-            yield self.path
+        if not self.items:
+            yield replace(search, scenes=self.path, scene_ids=self.ids)
             return
-        items = _pick_items(self.path, self.ids) if self.ids else _parse_items(self.items)
         with job_folder("scenes") as folder:
-            path = folder / "scenes.json"
-            content = {"type": "FeatureCollection", "features": items}
-            path.write_text(json.dumps(content), encoding="utf-8")
-            yield str(path)
+            path = folder / "scenes.geojson"
+            try:
+                _write_footprints(path, self.items)
+            except OSError as error:
+                raise not_writable(folder, error) from error
+            yield replace(search, scenes=str(path))
 
 
 def read_scenes(
@@ -86,12 +106,14 @@ def read_scenes(
         return ChosenScenes(path=str(Path(value).absolute()))
     source = algorithm.parameterAsSource(parameters, SCENES, context)
     if source.fields().indexOf(ITEM_FIELD) >= 0:
-        return ChosenScenes(items=_read_texts(source, ITEM_FIELD))
+        return ChosenScenes(items=_read_items(source))
     layer = algorithm.parameterAsVectorLayer(parameters, SCENES, context)
     path = Path(layer.source().split("|")[0]) if layer is not None else Path()
     if not _holds_items(path) or source.fields().indexOf(ID_FIELD) < 0:
         raise InvalidRequestError(WRONG_SCENES.format(name=source.sourceName()))
-    return ChosenScenes(path=str(path.absolute()), ids=_read_texts(source, ID_FIELD))
+    ids = tuple(map(str, _values(source, ID_FIELD)))
+    _check_not_empty(ids, source)
+    return ChosenScenes(path=str(path.absolute()), ids=ids)
 
 
 def _holds_items(path: Path) -> bool:
@@ -103,37 +125,69 @@ def _holds_items(path: Path) -> bool:
     return key is not None and key[1] != ITEM_FIELD.encode()
 
 
-def _read_texts(source: QgsProcessingFeatureSource, field: str) -> Tuple[str, ...]:
-    """The texts in ``field`` of every feature that is left."""
+def _read_items(source: QgsProcessingFeatureSource) -> Tuple[str, ...]:
+    """The item of every feature that is left, as text."""
+    texts = []
+    room = MOST_CHARACTERS
+    for value in _values(source, ITEM_FIELD):
+        texts.append(_item_text(value))
+        room -= len(texts[-1])
+        if room < 0:
+            raise InvalidRequestError(
+                f"SCENES: the scenes of {source.sourceName()} are longer than "
+                f"{MOST_CHARACTERS >> 20} MB together; select fewer footprints."
+            )
+    _check_not_empty(texts, source)
+    return tuple(texts)
+
+
+def _values(source: QgsProcessingFeatureSource, field: str) -> Iterator[Any]:
+    """What is in ``field`` of every feature that is left."""
     request = QgsFeatureRequest()
     request.setFlags(QgsFeatureRequest.Flag.NoGeometry)
     request.setInvalidGeometryCheck(QgsFeatureRequest.InvalidGeometryCheck.GeometryNoCheck)
-    values = [feature[field] for feature in source.getFeatures(request)]
-    # A GeoJSON file gives JSON texts back as objects.
-    texts = tuple(json.dumps(value) if isinstance(value, dict) else str(value) for value in values)
-    if not texts:
+    for feature in source.getFeatures(request):
+        yield feature[field]
+
+
+def _check_not_empty(found: Sequence[str], source: QgsProcessingFeatureSource) -> None:
+    if not found:
         raise InvalidRequestError(
             f"SCENES: {source.sourceName()} has no scene (or none is selected); "
             "give at least one footprint."
         )
-    return texts
 
 
-def _parse_items(texts: Tuple[str, ...]) -> List[Dict[str, Any]]:
+def _item_text(value: Any) -> str:
+    """The text of one item, whose ends are looked at only.
+
+    Raises:
+        InvalidRequestError: it is cut, or larger than any item.
+    """
     try:
-        return [json.loads(text) for text in texts]
-    except ValueError as error:
-        raise InvalidRequestError(
-            "SCENES: the field 'item' of a footprint is not whole (a shapefile cuts long texts); "
-            "save footprints as GeoPackage, or give the ItemCollection file."
-        ) from error
+        # A GeoJSON file gives JSON texts back as objects.
+        text = json.dumps(value) if isinstance(value, dict) else str(value)
+    except RecursionError as error:
+        raise InvalidRequestError(DEEP_ITEM) from error
+    if len(text) > MOST_ITEM_CHARACTERS:
+        raise InvalidRequestError(LONG_ITEM)
+    trimmed = text.strip()
+    if not trimmed.startswith("{") or not trimmed.endswith("}"):
+        raise InvalidRequestError(CUT_ITEM)
+    return text
 
 
-def _pick_items(path: str, ids: Tuple[str, ...]) -> List[Dict[str, Any]]:
-    """The items of the file at ``path`` that have one of ``ids``."""
-    wanted = set(ids)
-    try:
-        items = json.loads(Path(path).read_text(encoding="utf-8"))["features"]
-        return [item for item in items if item["id"] in wanted]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidRequestError(WRONG_SCENES.format(name=path)) from error
+def _write_footprints(path: Path, items: Sequence[str]) -> None:
+    """Write footprints that carry ``items``: as texts, which end where they end, whatever is in."""
+    # A layer's text may hold halves of characters: UTF-8 has none, JSON has words for them.
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        file.write('{"type": "FeatureCollection", "features": [')
+        for number, item in enumerate(items, start=1):
+            footprint = {
+                "type": "Feature",
+                "id": f"footprint {number}",
+                "properties": {ITEM_FIELD: item},
+            }
+            file.write(",\n" if number > 1 else "\n")
+            file.write(json.dumps(footprint, ensure_ascii=False))
+        file.write("\n]}\n")

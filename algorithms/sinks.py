@@ -31,7 +31,7 @@ from ..core.bridge.part_files import FULL_DISK_BYTES, part_path, remove_parts
 from .base import cancel_check
 from .destinations import destination_file, place_of
 from .layer_check import is_whole
-from .places import FULL_DISK, StagedOutput, take_places
+from .places import FULL_DISK, MOVED, StagedOutput, take_places
 
 FEATURES_AT_ONCE = 1000
 
@@ -39,8 +39,9 @@ FEATURES_AT_ONCE = 1000
 class OutputWriter:
     """Makes the outputs of one run, each in a folder beside its place.
 
-    Within ``whole``, all take their places at the end or none. What a killed QGIS leaves is removed
-    at the next start: the job's folder ``job`` notes it.
+    A folder is there once there is something to write: until then, the place's own may be renamed
+    or be another. Within ``whole``, all take their places at the end or none. What a killed QGIS
+    leaves is removed at the next start: the job's folder ``job`` notes it.
     """
 
     def __init__(
@@ -95,7 +96,10 @@ class OutputWriter:
         return {name: str(path) for name, path in self._files.items()}
 
     def staged_file(self, name: str) -> str:
-        """Where the file ``name`` is to be made, within ``whole``; empty if it is not wanted."""
+        """Where the file ``name`` is to be made, within ``whole``; empty if it is not wanted.
+
+        Whoever makes it makes its folder.
+        """
         if name not in self._files:
             return ""
         output = self._outputs[name]
@@ -118,6 +122,7 @@ class OutputWriter:
         try:
             for output in outputs:
                 _make_folder(output)
+                output.folder.rmdir()
             yield
             take_places(list(outputs))
         except OutputError as error:
@@ -177,6 +182,7 @@ class OutputWriter:
         crs = crs or QgsCoordinateReferenceSystem()
         values = self._parameters
         if output is not None:
+            _make_folder(output)
             moved = _moved(values[name], output.folder / output.place.name)
             values = {**values, name: moved}
         try:
@@ -226,8 +232,17 @@ def _moved(value: Any, path: Path) -> Any:
     return moved
 
 
+def _is_disk_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < FULL_DISK_BYTES
+    except OSError:  # the folder is gone
+        return False
+
+
 def _reason(problem: str, output: Optional[StagedOutput]) -> str:
     """Why a layer cannot be written, and what to do; OGR says of a full disk what SQL it was at."""
-    if output is not None and shutil.disk_usage(output.folder).free < FULL_DISK_BYTES:
+    if output is not None and output.is_moved:
+        return MOVED.format(place=output.place)
+    if output is not None and _is_disk_full(output.folder):
         return FULL_DISK
     return f"it cannot be written ({problem}); choose another output"

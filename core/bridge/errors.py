@@ -5,6 +5,8 @@ Every message is one sentence that says what is wrong and what to do about it.
 
 from __future__ import annotations
 
+from .plain_text import plain_words
+
 # In the words of errors, and of libraries that end a process: of memory itself, and of the loader
 # of libraries.
 OUT_OF_MEMORY_SIGNS = (
@@ -17,7 +19,14 @@ NO_THREAD_SIGNS = ("can't start new thread", "pthread_create failed", "Thread cr
 
 
 class FairweatherError(Exception):
-    """Base of every error that Fairweather raises on purpose."""
+    """Base of every error that Fairweather raises on purpose.
+
+    Its text, which QGIS may show as HTML, is one plain line, whatever words of a stranger it
+    repeats.
+    """
+
+    def __str__(self) -> str:
+        return plain_words(super().__str__())
 
 
 class InvalidRequestError(FairweatherError):

@@ -16,6 +16,9 @@ from typing import Optional
 
 from .errors import OutputError
 from .group_sharing import share_with_group
+from .part_files import real_place
+
+JOBS = "jobs"
 
 FOR_ITS_USER = 0o700
 FOR_ALL_TO_ENTER = 0o755
@@ -73,7 +76,16 @@ def environments_folder() -> Path:
 
 def jobs_folder() -> Path:
     """Where running jobs keep their scratch files, one folder each."""
-    return _trusted("jobs")
+    return _trusted(JOBS)
+
+
+def is_of_a_job(path: Path) -> bool:
+    """Whether ``path`` lies where running jobs keep their scratch files."""
+    try:
+        folder = fairweather_home() / JOBS
+    except OutputError:
+        return False
+    return real_place(folder) in real_place(path).parents
 
 
 def unfinished_folder() -> Path:
@@ -82,13 +94,18 @@ def unfinished_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """What libraries keep to start sooner; it may be removed at any time."""
+    """Where libraries keep what lets them start sooner, one folder a library."""
     return _trusted("cache")
+
+
+def fonts_folder() -> Path:
+    """What Matplotlib keeps of the computer's fonts."""
+    return cache_folder() / "matplotlib"
 
 
 def worker_log_file() -> Path:
     """What the last worker that failed unexpectedly wrote to stderr, kept for a bug report."""
-    return fairweather_home() / "worker.log"
+    return fairweather_home() / "fairweather-worker.log"
 
 
 def make_home_folder(folder: Path) -> None:

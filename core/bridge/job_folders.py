@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
+import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional, Tuple
+from typing import Iterable, Iterator, List, Literal, Optional, Tuple, get_args
 
 from .days_of_use import DAYS_FILE, count_days, note_day
 from .errors import OutputError
 from .file_lock import FileLock, NoLocksError
 from .home import jobs_folder, make_home_folder
-from .owned_folders import claim, remove_unless_in_use
-from .part_files import is_folder, may_have_left_something, real_place, remove_parts
+from .owned_folders import (
+    OWNER_LOCK,
+    claim,
+    claimed_folders,
+    is_in_use,
+    remove_claimed,
+    remove_content,
+    remove_never_claimed,
+    remove_unless_in_use,
+)
+from .part_files import (
+    is_folder,
+    may_have_left_something,
+    real_place,
+    remove_parts,
+    write_whole,
+)
+
+Kind = Literal["job", "scenes", "search", "series"]
 
 WORKER_LOCK = "worker.lock"
 NOTE = "job.json"
 TRIES = 20
+# As ``tempfile.mkdtemp`` names them.
+_NAME = re.compile(rf"({'|'.join(get_args(Kind))})-[a-z0-9_]{{8}}")
 
 
 @dataclass(frozen=True)
@@ -32,7 +51,7 @@ class JobNote:
 
 
 @contextmanager
-def job_folder(kind: str = "job") -> Iterator[Path]:
+def job_folder(kind: Kind = "job") -> Iterator[Path]:
     """A new folder for scratch files, removed on leaving, or later if this process is killed.
 
     Where something beside an output could not be removed, or its drive is away, the note of it
@@ -56,7 +75,7 @@ def job_folder(kind: str = "job") -> Iterator[Path]:
         if _is_needed(folder):
             _remove_all_but_note(folder)
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_claimed(folder)
 
 
 def join_job(folder: Path) -> Optional[FileLock]:
@@ -73,10 +92,25 @@ def note_job(folder: Path, outputs: Iterable[Path], python: str) -> None:
     """Write down what the worker of ``folder`` makes and what it runs in, for who cleans up.
 
     An output whose folder does not exist is left out: nothing can be written there.
+
+    Raises:
+        OutputError: the job's folder cannot be written.
     """
     places = [str(place) for place in map(real_place, outputs) if is_folder(place.parent)]
     content = {"outputs": places, "python": python}
-    (folder / NOTE).write_text(json.dumps(content), encoding="ascii")
+    # Never torn: who finds no interpreter in it takes it for not in use.
+    try:
+        write_whole(folder / NOTE, json.dumps(content).encode("ascii"))
+    except OSError as error:
+        raise not_writable(folder, error) from error
+
+
+def not_writable(folder: Path, error: OSError) -> OutputError:
+    """The sentence for a job's ``folder`` that takes no file."""
+    return OutputError(
+        f"The folder for unfinished jobs, {folder.parent}, cannot be written "
+        f"({error.strerror}); make room there, or set FAIRWEATHER_HOME to another folder."
+    )
 
 
 def read_job_note(folder: Path) -> JobNote:
@@ -90,7 +124,23 @@ def read_job_note(folder: Path) -> JobNote:
 
 def all_job_folders() -> List[Path]:
     """Those of running jobs and of killed ones."""
-    return [path for path in _entries(jobs_folder()) if path.is_dir()]
+    return claimed_folders(jobs_folder(), _NAME, (OWNER_LOCK, WORKER_LOCK))
+
+
+def runs_a_job(environment: Path) -> bool:
+    """Whether a job is on whose worker runs in the Python environment in the folder."""
+    place = real_place(environment)
+    for folder in all_job_folders():
+        python = read_job_note(folder).python
+        # The interpreter itself is a link out of the environment.
+        if python is not None and place in real_place(python.parent).parents and is_in_use(folder):
+            return True
+    return False
+
+
+def remove_unclaimed_jobs() -> None:
+    """Remove the folders of jobs that were killed before they could claim them."""
+    remove_never_claimed(jobs_folder(), _NAME)
 
 
 def remove_killed_job(folder: Path, most_days: int) -> int:
@@ -110,7 +160,7 @@ def remove_killed_job(folder: Path, most_days: int) -> int:
             if count_days(folder) <= most_days:
                 _remove_all_but_note(folder)
                 return
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_claimed(folder)
 
     return remove_unless_in_use(folder, remove_its_parts, remove)
 
@@ -121,22 +171,10 @@ def _is_needed(folder: Path) -> bool:
 
 
 def _remove_all_but_note(folder: Path) -> None:
-    for path in _entries(folder):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name not in (NOTE, DAYS_FILE):
-            with contextlib.suppress(OSError):
-                path.unlink()
+    remove_content(folder, (NOTE, DAYS_FILE, OWNER_LOCK))
 
 
-def _entries(folder: Path) -> List[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:  # gone, or another user's
-        return []
-
-
-def _make(kind: str) -> Tuple[Path, Optional[FileLock]]:
+def _make(kind: Kind) -> Tuple[Path, Optional[FileLock]]:
     make_home_folder(jobs_folder())
     for _ in range(TRIES):
         folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=jobs_folder()))

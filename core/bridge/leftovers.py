@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import threading
 from dataclasses import dataclass
@@ -12,9 +13,19 @@ from typing import Dict, List, Tuple
 
 from .days_of_use import count_days, forget_days, note_day
 from .folder_size import folder_size
-from .home import cache_folder, unfinished_folder
-from .job_folders import all_job_folders, read_job_note, remove_killed_job
-from .owned_folders import is_in_use, remove_unless_in_use
+from .home import fonts_folder, unfinished_folder
+from .job_folders import (
+    all_job_folders,
+    read_job_note,
+    remove_killed_job,
+    remove_unclaimed_jobs,
+)
+from .owned_folders import (
+    claimed_folders,
+    is_in_use,
+    remove_never_claimed,
+    remove_unless_in_use,
+)
 from .part_files import write_whole
 
 MOST_BYTES = 20 * 1024**3
@@ -22,6 +33,8 @@ MOST_BYTES = 20 * 1024**3
 MOST_DAYS = 14
 SECONDS_TO_TIDY = 5.0
 TITLE_FILE = "title.json"
+# The key of a run: the first half of a SHA-256 digest.
+_KEY = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -52,9 +65,10 @@ def tidy_up() -> None:
 
 
 def _tidy_up() -> None:
+    _remove_unclaimed()
     for folder in all_job_folders():
         remove_killed_job(folder, MOST_DAYS)
-    for folder in _unfinished():
+    for folder in all_unfinished():
         if not is_in_use(folder):
             note_day(folder)
     bound_unfinished(MOST_BYTES, MOST_DAYS)
@@ -66,7 +80,7 @@ def bound_unfinished(most_bytes: int, most_days: int) -> int:
     ``most_days`` are days on which runs began without going on with one. None that is in use is
     removed. The bytes freed are returned.
     """
-    days = {folder: count_days(folder) for folder in _unfinished()}
+    days = {folder: count_days(folder) for folder in all_unfinished()}
     total = sum(folder_size(folder) for folder in days)
     freed = 0
     for folder in sorted(days, key=lambda folder: (-days[folder], _last_begun(folder))):
@@ -83,23 +97,28 @@ def make_room_for_unfinished(folder: Path, size: int) -> None:
 
 def remove_unfinished() -> int:
     """Remove all unfinished composites that are not in use; the bytes freed are returned."""
-    return sum(map(remove_unless_in_use, _unfinished()))
+    return sum(map(remove_unless_in_use, all_unfinished()))
+
+
+def all_unfinished() -> List[Path]:
+    """The folders of unfinished composites, those of running ones too."""
+    return claimed_folders(unfinished_folder(), _KEY)
 
 
 def find_leftovers() -> List[Leftover]:
     """Unfinished composites, jobs and caches, those of running ones too."""
     found = [
         Leftover("Unfinished composite", _title_of(folder), folder, folder_size(folder), in_use)
-        for folder, in_use in _with_use(_unfinished())
+        for folder, in_use in _with_use(all_unfinished())
     ]
     jobs = _with_use(all_job_folders())
     for folder, in_use in jobs:
         outputs = ", ".join(path.name for path in read_job_note(folder).outputs)
         found.append(Leftover("Job", outputs or folder.name, folder, folder_size(folder), in_use))
-    if cache_folder().is_dir():
+    fonts = fonts_folder()
+    if fonts.is_dir():
         in_use = any(in_use for _, in_use in jobs)
-        size = folder_size(cache_folder())
-        found.append(Leftover("Cache", "lists of fonts", cache_folder(), size, in_use))
+        found.append(Leftover("Cache", "lists of fonts", fonts, folder_size(fonts), in_use))
     return found
 
 
@@ -108,13 +127,14 @@ def remove_leftovers() -> int:
 
     What lies on a drive that is away now is not looked for again.
     """
+    _remove_unclaimed()
     freed = remove_unfinished()
     freed += sum(remove_killed_job(folder, most_days=0) for folder in all_job_folders())
-    cache = cache_folder()
-    if cache.is_dir() and not any(map(is_in_use, all_job_folders())):
-        size = folder_size(cache)
-        shutil.rmtree(cache, ignore_errors=True)
-        freed += size - folder_size(cache)
+    fonts = fonts_folder()
+    if fonts.is_dir() and not any(map(is_in_use, all_job_folders())):
+        size = folder_size(fonts)
+        shutil.rmtree(fonts, ignore_errors=True)
+        freed += size - folder_size(fonts)
     return freed
 
 
@@ -141,11 +161,9 @@ def _with_use(folders: List[Path]) -> List[Tuple[Path, bool]]:
     return [(folder, is_in_use(folder)) for folder in folders]
 
 
-def _unfinished() -> List[Path]:
-    try:
-        return sorted(path for path in unfinished_folder().iterdir() if path.is_dir())
-    except OSError:
-        return []
+def _remove_unclaimed() -> None:
+    remove_unclaimed_jobs()
+    remove_never_claimed(unfinished_folder(), _KEY)
 
 
 def _last_begun(folder: Path) -> float:

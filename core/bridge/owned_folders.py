@@ -1,16 +1,23 @@
-"""Folders that belong to a process as long as it lives, and are anybody's to remove afterwards."""
+"""Folders that belong to a process as long as it lives, and are anybody's to remove afterwards.
+
+FAIRWEATHER_HOME may be a folder that was in use before: what lies there without such a name, or
+without such a lock in it, is the user's own, and nothing is done to it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Collection, Iterator, List, Optional, Pattern
 
 from .file_lock import FileLock, try_lock
 from .folder_size import folder_size
+from .part_files import remove_path
 
 OWNER_LOCK = "owner.lock"
 SECONDS_TO_CLAIM = 0.5
@@ -33,20 +40,69 @@ def claim(folder: Path, lock_name: str = OWNER_LOCK) -> Optional[FileLock]:
         time.sleep(0.01)
 
 
+def claimed_folders(
+    parent: Path, name: Pattern[str], lock_names: Collection[str] = (OWNER_LOCK,)
+) -> List[Path]:
+    """Those in ``parent`` that processes own or have owned: so called, and with such a lock."""
+    return [folder for folder in _folders(parent, name) if _was_claimed(folder, lock_names)]
+
+
+def remove_never_claimed(parent: Path, name: Pattern[str]) -> None:
+    """Remove those that a process was killed in between making and claiming: they are empty."""
+    for folder in _folders(parent, name):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _folders(parent: Path, name: Pattern[str]) -> List[Path]:
+    try:
+        with os.scandir(parent) as entries:
+            return sorted(
+                Path(entry.path)
+                for entry in entries
+                if name.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            )
+    except OSError:  # gone, or another user's
+        return []
+
+
+def _was_claimed(folder: Path, lock_names: Collection[str]) -> bool:
+    try:
+        return any(name in lock_names for name in os.listdir(folder))  # noqa: PTH208
+    except PermissionError:
+        # That of another user of a group, who alone may remove it.
+        return True
+    except OSError:
+        return False
+
+
 def is_in_use(folder: Path) -> bool:
     """Whether a living process owns ``folder``; where that cannot be known, one does."""
     with _all_locks(folder) as locks:
         return locks is None
 
 
-def _remove_tree(folder: Path) -> None:
+def remove_claimed(folder: Path) -> None:
+    """Remove ``folder`` as far as that is possible, its lock last.
+
+    Without one, what is left when this process is killed meanwhile would be anybody's.
+    """
+    remove_content(folder, {OWNER_LOCK})
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_content(folder: Path, kept: Collection[str]) -> None:
+    """Remove what is in ``folder``, but for the names ``kept``."""
+    with contextlib.suppress(OSError):
+        for path in list(folder.iterdir()):
+            if path.name not in kept:
+                remove_path(path)
 
 
 def remove_unless_in_use(
     folder: Path,
     first: Callable[[], None] = lambda: None,
-    remove: Callable[[Path], None] = _remove_tree,
+    remove: Callable[[Path], None] = remove_claimed,
 ) -> int:
     """Remove ``folder`` with all that is in it, after ``first``; the bytes freed are returned.
 

@@ -18,6 +18,8 @@ NO_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL)
 FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 FULL_DISK_BYTES = 1 << 20
 
+PART_ENDING = ".part"
+
 
 def real_place(target: Path) -> Path:
     """What is replaced when ``target`` is written: where it leads, if it is a link."""
@@ -48,7 +50,12 @@ def is_folder(path: Path) -> bool:
 def part_path(target: Path, scratch: Path) -> Path:
     """Where the job whose scratch folder is ``scratch`` writes before ``target`` is whole."""
     place = real_place(target)
-    return place.parent / f".{place.name}.{scratch.name}.part"
+    return place.parent / f".{place.name}.{scratch.name}{PART_ENDING}"
+
+
+def is_part(path: Path) -> bool:
+    """Whether ``path`` is named as what a job is still writing."""
+    return path.name.startswith(".") and path.suffix == PART_ENDING and path.stem.count(".") > 1
 
 
 def has_part(target: Path, scratch: Path) -> bool:
@@ -77,16 +84,16 @@ def remove_parts(target: Path, scratch: Path) -> None:
     former = former_path(target, scratch)
     if _is_there(former):
         if _is_there(place):
-            _remove(former)
+            remove_path(former)
         else:
             with contextlib.suppress(OSError):
                 former.rename(place)
     # By its name first: there are folders that take files and list none.
-    _remove(part)
+    remove_path(part)
     with contextlib.suppress(OSError, ValueError):
         for path in part.parent.iterdir():
             if path.name.startswith(part.name):
-                _remove(path)
+                remove_path(path)
 
 
 def write_whole(target: Path, content: bytes) -> None:
@@ -151,7 +158,8 @@ def _may_be_there(path: Path) -> bool:
     return True
 
 
-def _remove(path: Path) -> None:
+def remove_path(path: Path) -> None:
+    """Remove the file, link or folder at ``path`` as far as that is possible."""
     with contextlib.suppress(OSError, ValueError):
         if not path.is_dir() or path.is_symlink():
             path.unlink()

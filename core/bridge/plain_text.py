@@ -1,4 +1,4 @@
-"""Texts of strangers, made harmless for a log and for the cell of a table."""
+"""Texts of strangers, made harmless for a log, for the cell of a table and for a file's tags."""
 
 from __future__ import annotations
 
@@ -11,17 +11,27 @@ _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 # Where a spreadsheet may see a formula begin: with a sign, also a wide or a small one as in East
-# Asian texts, in a cell, or in what becomes one where a table is opened with other separators.
+# Asian texts, or with OpenDocument's ``of:=``, which GDAL writes as a formula; in a cell, or in
+# what becomes one where a table is opened with other separators. And where GDAL may see JSON, which
+# it writes into GeoJSON as what it says, without the escapes of its signs.
 _FORMULA_START = re.compile(
-    '(^|[;|])(?=[\\s"]*[=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])'
+    '(^(?=[{[])|(?:^|[;|])(?=[\\s"]*(?:of:)?[=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]))',
+    re.IGNORECASE,
 )
+# What Qt, which shows many texts as HTML, takes for a tag: it also takes ``< img`` and ``<"img"``,
+# loads the picture of any tag with a ``style``, and needs no ``>``. Not a comparison: there the tag
+# would have no name, or be a number without the ``=`` of an attribute.
+_TAG_START = re.compile("<(?! *(?:< *)?[=>]| *[-+]?[0-9.][^<=>\"']*(?:>|$))")
+_NO_TAG = "‹"
 _HIDDEN = "…"
 _WORD = re.compile(r"\S+")
 # What may follow an address in a sentence, or in the words of a program.
 _SIGNS = "'\")]}>,;:.!…"
 # Where a query begins if only a part of its address is shown: ``/a/b?c``, ``a?b=c``, ``b&c=d``.
 _QUERY_START = re.compile(r"(?<=/)\?\w|(?<=[\w.~%)'-])\?[^\s?=]*=|&[\w.~%-]+=")
+_QUERY_SIGN = re.compile(r"[?#]")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:@]*)(:\d*)?")
+_HOST_END = re.compile(r"[/\\?#]")
 _HEADER = re.compile(r"\b(Bearer|Basic) +(?=\S*[\d._=-])[\w.~+/=-]{8,}", re.IGNORECASE)
 
 
@@ -30,7 +40,19 @@ def plain_line(text: str) -> str:
 
     It is ``without_secrets``.
     """
-    return _visible(without_secrets(text))
+    return plain_words(without_secrets(text))
+
+
+def plain_words(text: str) -> str:
+    """``text`` as one line in which nothing is hidden, and in which QGIS sees no HTML: ``‹b>``."""
+    return _TAG_START.sub(_NO_TAG, _UNSEEN.sub(_in_ascii, text))
+
+
+def plain_json(text: str) -> str:
+    """JSON that is the same when parsed, but no HTML to QGIS, and one cell with any separator."""
+    for sign in "<;|":  # which are only within texts
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
 
 
 def without_secrets(text: str, known: Iterable[str] = ()) -> str:
@@ -47,26 +69,33 @@ def _without_query(found: re.Match[str]) -> str:
     signs = found[0][len(word) :]
     before, mark, address = word.partition("://")
     if mark:
-        return f"{before}://{_without_login(re.split('[?#]', address, maxsplit=1)[0])}{signs}"
+        return f"{before}://{_without_login(address)}{signs}"
     start = _QUERY_START.search(word)
     return f"{word[: start.start()]}{signs}" if start else found[0]
 
 
 def _without_login(address: str) -> str:
-    host = re.split(r"[/\\]", address, maxsplit=1)[0]
-    if _HOST.fullmatch(host.rstrip(_SIGNS)):
-        return address
-    # A password may hold any sign but the last.
-    return f"{_HIDDEN}@{address.rpartition('@')[2]}" if "@" in address else _HIDDEN
+    """What of an address, given from after its scheme, may be shown: neither login nor query.
+
+    A password may hold any sign, those that end a host or a path among them: where a colon stands
+    before an @, all up to the last @ may be a login. An @ in a path alone is none of a login.
+    """
+    host = _HOST_END.split(address, maxsplit=1)[0]
+    login, _, rest = address.rpartition("@")
+    if ":" in login or "@" in host:
+        # What follows an @ in a query is part of it.
+        return _HIDDEN if _QUERY_SIGN.search(login) else f"{_HIDDEN}@{_without_end(rest)}"
+    is_host = _HOST.fullmatch(host) or _HOST.fullmatch(host.rstrip(_SIGNS))
+    return _without_end(address) if is_host else _HIDDEN
+
+
+def _without_end(address: str) -> str:
+    return _QUERY_SIGN.split(address, maxsplit=1)[0]
 
 
 def plain_cell(text: str) -> str:
     """``text`` for a cell of a table: a line that no spreadsheet takes for a formula."""
-    return _FORMULA_START.sub(r"\1'", _visible(text))
-
-
-def _visible(text: str) -> str:
-    return _UNSEEN.sub(_in_ascii, text)
+    return _FORMULA_START.sub(r"\1'", plain_words(text))
 
 
 def _in_ascii(match: re.Match[str]) -> str:

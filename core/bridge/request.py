@@ -51,7 +51,8 @@ class SceneSearch:
     ``start`` and ``end`` are ISO dates in UTC, both inclusive; ``months`` are the month numbers
     kept (empty: all). ``catalog`` is a STAC API's URL, the path or URL of a static catalogue or
     a file of items, or a folder of scenes (empty: the profile's). When ``scenes`` names a file
-    of items, nothing is searched and only the area narrows it.
+    of items, nothing is searched: only the area narrows it, and ``scene_ids``, the ids of the
+    items used (empty: all).
     """
 
     collection: str
@@ -64,6 +65,7 @@ class SceneSearch:
     filter: str = ""
     limit: int = 10_000
     scenes: str = ""
+    scene_ids: Tuple[str, ...] = ()
     profile: str = ""
 
 

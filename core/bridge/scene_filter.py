@@ -26,7 +26,7 @@ TOKEN = re.compile(
     re.VERBOSE,
 )
 ORDERINGS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-OPERATORS = "=, !=, <, <=, >, >=, in or like"
+OPERATORS = "= != < <= > >=, in or like"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from .text_length import shortened
 
 MOST_DIGITS = 4_000  # of a whole number; far more than a float holds
 MAX_WHOLE_NUMBER = 2**53  # above, a float no longer holds every whole number
+MOST_LEVELS = 20  # of what may be anything: a MultiPolygon has five
 # Halves of characters but those by which Python writes a file name in another encoding (PEP 383).
 _NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 TYPES_IN_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -106,6 +107,8 @@ def _convert_values(arguments: Any, value: Dict[str, Any], subject: str, where: 
     """An object's values in the type of ``arguments``; its keys too, where they are numbers."""
     key_type, value_type = arguments
     if value_type is Any:
+        if _is_deeper(value, MOST_LEVELS):
+            raise InvalidRequestError(f"{subject}'s {shortened(where)} is nested too deeply.")
         return value
     converted = {}
     for key, inner in value.items():
@@ -116,3 +119,11 @@ def _convert_values(arguments: Any, value: Dict[str, Any], subject: str, where: 
             )
         converted[key_type(key)] = _convert(value_type, inner, subject, f"{where}.{key}")
     return converted
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects lie in each other by more than so many levels."""
+    inner = value.values() if isinstance(value, dict) else value
+    return not levels or any(
+        _is_deeper(one, levels - 1) for one in inner if isinstance(one, (dict, list))
+    )

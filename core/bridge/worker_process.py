@@ -24,7 +24,6 @@ from .errors import (
     EnvironmentNotReadyError,
     FairweatherError,
     InvalidRequestError,
-    OutputError,
     WorkerError,
 )
 from .events import (
@@ -37,7 +36,7 @@ from .events import (
     event_from_line,
 )
 from .home import fairweather_home, worker_log_file
-from .job_folders import job_folder
+from .job_folders import job_folder, not_writable, note_job
 from .part_files import remove_parts, write_whole
 from .plain_text import plain_line
 from .request import Request, output_files, request_to_json
@@ -85,7 +84,7 @@ def run_job(
     targets = _targets(request)
     with job_folder() as scratch:
         request_file = scratch / "request.json"
-        _write_request(request, request_file)
+        _write_request(request, request_file, python)
         arguments = [str(python), "-I", "-X", "utf8", str(launch_script), "worker"]
         arguments += [str(request_file), "--scratch", str(scratch), "--watch-stdin"]
         arguments += ["--read-credentials"] if credentials else []
@@ -111,15 +110,14 @@ def _targets(request: Request) -> List[Path]:
         ) from error
 
 
-def _write_request(request: Request, path: Path) -> None:
+def _write_request(request: Request, path: Path, python: Path) -> None:
     try:
+        # The worker notes more, once it has started: until then too, nobody may remove its Python.
+        note_job(path.parent, (), str(python))
         # A lone surrogate (a file name in another encoding) becomes JSON's own escape for it.
         path.write_bytes(request_to_json(request).encode("utf-8", "backslashreplace"))
     except OSError as error:
-        raise OutputError(
-            f"The folder for unfinished jobs, {path.parent.parent}, cannot be written "
-            f"({error.strerror}); make room there, or set FAIRWEATHER_HOME to another folder."
-        ) from error
+        raise not_writable(path.parent, error) from error
 
 
 def _follow(

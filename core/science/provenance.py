@@ -8,6 +8,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..bridge.plain_text import plain_json, plain_words
 from ..bridge.profiles import CollectionProfile
 from ..bridge.request import CompositeRequest, request_to_json
 from ..bridge.version import plugin_version
@@ -45,15 +46,17 @@ def provenance_tags(
 ) -> dict[str, str]:
     """TIFF and GDAL tags: the request, the item ids, the versions, attribution and licence.
 
-    The request is without where it was computed: that shapes no result.
+    The request is without where it was computed: that shapes no result. QGIS shows tags as HTML:
+    what a stranger wrote is none.
     """
     request = replace(request_to_show(request), cluster="", dashboard=False)
+    whose = plain_words(attribution(profile, scenes))
     return {
         "TIFFTAG_SOFTWARE": f"Fairweather {plugin_version()}",
-        "TIFFTAG_COPYRIGHT": attribution(profile, scenes).replace("–", "-"),
-        "FAIRWEATHER_REQUEST": request_to_json(request),
-        "FAIRWEATHER_ITEMS": json.dumps([scene.id for scene in scenes]),
+        "TIFFTAG_COPYRIGHT": whose.replace("–", "-"),
+        "FAIRWEATHER_REQUEST": plain_json(request_to_json(request)),
+        "FAIRWEATHER_ITEMS": plain_json(json.dumps([scene.id for scene in scenes])),
         "FAIRWEATHER_VERSIONS": json.dumps(versions()),
-        "ATTRIBUTION": attribution(profile, scenes),
-        "LICENSE": profile.license,
+        "ATTRIBUTION": whose,
+        "LICENSE": plain_words(profile.license),
     }

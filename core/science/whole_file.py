@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..bridge.errors import FairweatherError, OutputError
+from ..bridge.home import is_of_a_job
 from ..bridge.part_files import (
     FULL_DISK_BYTES,
     FULL_DISK_ERRORS,
     flush_file,
     flush_folder,
     is_device,
+    is_part,
     part_path,
     real_place,
     remove_parts,
@@ -36,6 +38,7 @@ DISK_ERRORS = {
     errno.ENAMETOOLONG: ("its name is too long", "choose a shorter one"),
     errno.EIO: ("the disk or network drive fails", "see to it or choose another folder"),
 }
+ELSEWHERE = "see to that disk, or set FAIRWEATHER_HOME to a folder on another one"
 RASTER_ENDINGS = (".tif", ".tiff")
 # What GDAL keeps beside a raster: its overviews, mask, statistics. They tell of that one only.
 BESIDE_RASTER = (".ovr", ".msk", ".msk.ovr", ".aux.xml")
@@ -47,7 +50,8 @@ def whole_file(target: Path, scratch: Path) -> Iterator[Path]:
 
     The path lies beside ``target`` and ends in ``.part``, so a driver must be named, not guessed
     from the ending. On any exception it is removed, and what was at ``target`` before stays. A
-    ``target`` that is a link stays one: what it leads to is replaced.
+    ``target`` that is a link stays one: what it leads to is replaced. A folder that is itself a
+    part is made for this file alone, and left to whoever named it.
 
     Raises:
         OutputError: the folder is missing or not writable, the disk is full or fails, or
@@ -57,23 +61,37 @@ def whole_file(target: Path, scratch: Path) -> Iterator[Path]:
     check_target(target, scratch)
     place, part = real_place(target), part_path(target, scratch)
     try:
-        yield part
-        flush_file(part)
-        with NAMING:
-            _move(part, place)
-            for name in {target, place}:
-                _remove_beside(name)
-        flush_folder(place.parent)
+        # Left before the part is removed: GDAL's own errors do not say that the disk is full.
+        with errors_in_words(place):
+            if is_part(place.parent):
+                place.parent.mkdir()
+            yield part
+            flush_file(part)
+            with NAMING:
+                _move(part, place)
+                for name in {target, place}:
+                    _remove_beside(name)
+            flush_folder(place.parent)
+    finally:
+        remove_parts(place, scratch)
+
+
+@contextmanager
+def errors_in_words(target: Path, name: str = "") -> Iterator[None]:
+    """Tell an error of the disk, met while ``target`` is written, by the sentence for it.
+
+    Raises:
+        OutputError: see ``write_error``.
+    """
+    try:
+        yield
     except FairweatherError:
         raise
     except Exception as error:
-        # Looked at before the part is removed: GDAL's own errors do not say that the disk is full.
-        told = write_error(error, place)
+        told = write_error(error, target, name)
         if told is None:
             raise
         raise told from error
-    finally:
-        remove_parts(place, scratch)
 
 
 def write_error(
@@ -81,12 +99,17 @@ def write_error(
 ) -> OutputError | None:
     """The sentence for an ``error`` met while ``target`` was written; None if no disk's.
 
-    It calls the file ``name`` instead, and gives the advice ``advised``, where these are given.
+    It calls the file ``name`` instead, and gives the advice ``advised``, where these are given. No
+    other folder can be chosen for a file of a running job in FAIRWEATHER_HOME.
     """
+    if not advised and is_of_a_job(target):
+        advised = ELSEWHERE
     if is_disk_full(error, target.parent):
         reason, advice = "the disk is full", "make room or choose another folder"
     elif isinstance(error, OSError) and error.errno in DISK_ERRORS:
         reason, advice = DISK_ERRORS[error.errno]
+    elif isinstance(error, OSError) and _is_moved(target.parent):
+        reason, advice = "what was being made there was moved or removed", "run again"
     elif isinstance(error, OSError) and not target.parent.is_dir():
         reason, advice = "the folder is gone", "make it again or choose another one"
     elif isinstance(error, ValueError) and "\0" in str(target):
@@ -94,6 +117,11 @@ def write_error(
     else:
         return None
     return OutputError(f"{name or target} cannot be written: {reason}; {advised or advice}.")
+
+
+def _is_moved(folder: Path) -> bool:
+    """Whether ``folder``, a part, is gone, and its place is not."""
+    return is_part(folder) and not folder.is_dir() and folder.parent.is_dir()
 
 
 def check_target(target: Path, scratch: Path) -> None:
@@ -106,7 +134,8 @@ def check_target(target: Path, scratch: Path) -> None:
     check_no_device(target)
     place = real_place(target)
     try:
-        _probe(place, part_path(place, scratch))
+        with _folder_of_parts(place.parent):
+            _probe(place, part_path(place, scratch))
     except (OSError, ValueError) as error:
         told = write_error(error, place)
         if told is None:
@@ -115,6 +144,19 @@ def check_target(target: Path, scratch: Path) -> None:
                 "folder."
             )
         raise told from error
+
+
+@contextmanager
+def _folder_of_parts(folder: Path) -> Iterator[None]:
+    """Have ``folder`` there for a moment, if it is a part: one that is made with its file."""
+    if not is_part(folder):
+        yield
+        return
+    folder.mkdir()
+    try:
+        yield
+    finally:
+        folder.rmdir()
 
 
 def check_no_device(target: Path) -> None:

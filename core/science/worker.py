@@ -28,7 +28,7 @@ from ..bridge.errors import (
     WorkerError,
 )
 from ..bridge.events import MAX_TEXT, Failure, Result, event_to_line
-from ..bridge.home import cache_folder
+from ..bridge.home import fonts_folder
 from ..bridge.indices import load_indices
 from ..bridge.job_folders import job_folder, join_job, note_job
 from ..bridge.leftovers import tidy_up
@@ -47,6 +47,7 @@ from ..bridge.request import (
 from ..bridge.worker_death import LIKELY_OUT_OF_MEMORY, NO_MORE_THREADS
 from .absolute_paths import leave_current_folder, with_absolute_paths
 from .catalog.output_checks import check_outputs
+from .core_dumps import keep_no_core_dump
 from .heap import keep_one_heap, kept_for_good, memory_limit, tell_memory_limit
 from .log_without_secrets import LogWithoutSecrets
 from .reporter import EventReporter, Reporter
@@ -78,7 +79,11 @@ FOREIGN_VARIABLES = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
 # What Python, libraries in C, and Dask take as the folder for temporary files.
 TEMPORARY_VARIABLES = ("TMPDIR", "TEMP", "TMP", "DASK_TEMPORARY_DIRECTORY")
 
-DISK_IS_FULL = "The disk is full; make room, or choose another folder."
+# Who writes an output tells of it; all else is written there.
+DISK_IS_FULL = (
+    "The disk is full, most likely that of FAIRWEATHER_HOME; make room there, or set "
+    "FAIRWEATHER_HOME to a folder on another one."
+)
 OUT_OF_MEMORY = (
     "The job ran out of memory; lower MEMORY, close other programs, "
     "or choose a smaller area or a coarser resolution."
@@ -106,13 +111,14 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    keep_no_core_dump()
     keep_one_heap()
     tell_memory_limit()
     sys.stderr = log = LogWithoutSecrets(sys.stderr)
     for name in FOREIGN_VARIABLES:
         os.environ.pop(name, None)
     # Matplotlib keeps a list of fonts, in the user's home unless told otherwise.
-    os.environ["MPLCONFIGDIR"] = str(cache_folder() / "matplotlib")
+    os.environ["MPLCONFIGDIR"] = str(fonts_folder())
     faulthandler.enable()
     warnings.filterwarnings("ignore", message=NEEDLESS_WARNING)
     with _scratch_folder(options) as scratch:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..bridge.events import Event, event_to_line
+from ..bridge.owned_folders import remove_claimed
 from ..bridge.part_files import has_part, remove_parts
 from .whole_file import NAMING
 
@@ -138,7 +138,7 @@ class CleanEnd:
                 say()
             self._remove_parts()
             if self.removes_scratch:
-                shutil.rmtree(self.scratch, ignore_errors=True)
+                remove_claimed(self.scratch)
                 # A large scratch folder takes a moment, in which a thread may have begun a file.
                 self._remove_parts()
         finally:
@@ -202,7 +202,10 @@ def end_when_stdin_closes(end: Callable[[], None]) -> None:
 
 
 def end_when_signalled(end: Callable[[], None]) -> None:
-    """Call ``end`` from a thread on SIGTERM and SIGINT, even while the main thread is in C code."""
+    """Call ``end`` from a thread on SIGTERM and SIGINT, even while the main thread is in C code.
+
+    On SIGHUP, too, as when a terminal is closed, unless it is ignored (``nohup``).
+    """
     # Python runs a handler only between two steps of the main thread, which may be far apart when
     # that waits for GDAL. The byte that Python writes at once to this pipe does not wait.
     reading, writing = os.pipe()
@@ -210,7 +213,10 @@ def end_when_signalled(end: Callable[[], None]) -> None:
     if sys.platform != "win32":
         os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         signal.signal(number, _leave_to_thread)
 
     def watch() -> None:

@@ -137,6 +137,11 @@ def write_composite():
     return write
 
 
+def _item_of(feature):
+    """The item that a footprint carries as a text, or that a feature is."""
+    return json.loads(feature["properties"]["item"]) if "assets" not in feature else feature
+
+
 class FakeWorker:
     """Stands for ``run_job``: keeps the requests and writes what the job would."""
 
@@ -153,8 +158,10 @@ class FakeWorker:
 
         self.requests.append(request)
         if request.search.scenes:
-            content = json.loads(Path(request.search.scenes).read_text())
-            self.scenes.append([feature["id"] for feature in content["features"]])
+            features = json.loads(Path(request.search.scenes).read_text())["features"]
+            items = [_item_of(feature) for feature in features]
+            ids = request.search.scene_ids or [item["id"] for item in items]
+            self.scenes.append([item["id"] for item in items if item["id"] in ids])
         on_event(Progress(40.0, "working"))
         on_event(Message("a message"))
         on_event(WarningMessage("a warning"))
@@ -180,15 +187,18 @@ class FakeWorker:
         return {"SCENE_COUNT": 2, "DAY_COUNT": 1}
 
     def _write_search(self, request):
+        from fairweather.core.bridge.plain_text import plain_cell, plain_json
+
         collection = {"type": "FeatureCollection", "features": self._items}
         if request.items:
+            Path(request.items).parent.mkdir(exist_ok=True)
             Path(request.items).write_text(json.dumps(collection))
         features = [
             {
                 "type": "Feature",
                 "geometry": item["geometry"],
                 "properties": {
-                    "item_id": item["id"],
+                    "item_id": plain_cell(item["id"]),
                     "datetime": item["properties"]["datetime"],
                     "solar_day": "2024-05-01",
                     "collection": "sentinel-2-c1-l2a",
@@ -197,7 +207,7 @@ class FakeWorker:
                     "platform": "sentinel-2a",
                     "thumbnail": "https://example.org/thumbnail.jpg",
                     "href": None,
-                    "item": json.dumps(item),
+                    "item": plain_json(json.dumps(item)),
                 },
             }
             for item in self._items
@@ -236,6 +246,7 @@ def write_time_series(request):
         if path:
             Path(path).write_text("\n".join(lines), encoding="utf-8")
     for path in filter(None, (request.chart, request.chart_image)):
+        Path(path).parent.mkdir()
         Path(path).write_text("a chart")
     return {"SITE_COUNT": len(request.sites), "OBSERVATION_COUNT": len(pairs)}
 

@@ -18,8 +18,9 @@ def home(monkeypatch, tmp_path):
 @pytest.fixture
 def unfinished(home):
     """An unfinished composite, as a killed run leaves it."""
-    folder = home / "unfinished" / "0123456789abcdef"
+    folder = home / "unfinished" / "0123456789abcdef0123456789abcdef"
     folder.mkdir(parents=True)
+    (folder / "owner.lock").touch()
     (folder / "block-0-0.bin").write_bytes(bytes(3_000_000))
     title = {"bands": "red, NDVI", "dates": "2024-05-01 to 2024-09-30", "output": "<i>summer.tif"}
     (folder / "title.json").write_text(json.dumps(title), encoding="ascii")
@@ -51,10 +52,11 @@ def test_clean_removes_it_and_tells_the_bytes(
     provider, run, monkeypatch, tmp_path, home, unfinished
 ):
     lines = log_of(monkeypatch, provider)
-    killed, half_made = home / "jobs" / "job-killed", home / "environments" / "0123456789ab-py3.9"
+    killed, half_made = home / "jobs" / "job-0killed_", home / "environments" / "0123456789ab-py3.9"
     for folder in (killed, half_made / "work"):
         folder.mkdir(parents=True)
-    part = tmp_path / ".composite.tif.job-killed.part"
+    (killed / "owner.lock").touch()
+    part = tmp_path / ".composite.tif.job-0killed_.part"
     part.write_text("half")
     note = {"outputs": [str(tmp_path / "composite.tif")], "python": sys.executable}
     (killed / "job.json").write_text(json.dumps(note), encoding="ascii")

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 from fairweather.core.bridge import leftovers
-from fairweather.core.bridge.home import jobs_folder
 from fairweather.core.bridge.job_folders import (
     all_job_folders,
     job_folder,
@@ -14,6 +13,7 @@ from fairweather.core.bridge.job_folders import (
 )
 from fairweather.core.bridge.leftovers import find_leftovers, remove_leftovers, tidy_up
 from fairweather.core.bridge.part_files import former_path, part_path
+from left_behind import killed_job
 
 
 @pytest.fixture
@@ -21,8 +21,7 @@ def drive(tmp_path):
     """A drive with a catalogue between two names, and the part of a file, of a job that is dead."""
     drive = tmp_path / "drive"
     drive.mkdir()
-    folder = jobs_folder() / "job-of a dead worker"
-    folder.mkdir(parents=True)
+    folder = killed_job()
     (folder / "tiles").mkdir()
     targets = [drive / "catalogue", drive / "made.tif"]
     note_job(folder, targets, sys.executable)
@@ -71,7 +70,7 @@ def test_a_drive_that_goes_away_while_a_run_ends_is_looked_for(tmp_path):
         note_job(folder, [drive / "made.tif"], sys.executable)
         part_path(drive / "made.tif", folder).write_text("half")
         away = drive.rename(tmp_path / "unplugged")
-    assert [path.name for path in folder.iterdir()] == ["job.json"]
+    assert {path.name for path in folder.iterdir()} == {"job.json", "owner.lock"}
     away.rename(drive)
     tidy_up()
     assert list(drive.iterdir()) == []
@@ -90,8 +89,7 @@ def test_what_a_killed_run_left_beside_a_links_target_goes_also_if_the_link_chan
     disk, link = tmp_path / "disk", tmp_path / "made.tif"
     disk.mkdir()
     link.symlink_to(disk / "real.tif")
-    folder = jobs_folder() / "job-of a dead worker"
-    folder.mkdir(parents=True)
+    folder = killed_job()
     note_job(folder, [link], sys.executable)
     part_path(link, folder).write_text("half")
     link.unlink()

@@ -15,13 +15,16 @@ from fairweather.core.bridge.environment import (
     environments,
     leftovers_in_words,
     list_leftovers,
+    remove_environment,
 )
 from fairweather.core.bridge.environment.layout import environment_python
 from fairweather.core.bridge.environment.lock import read_lock
 from fairweather.core.bridge.environment.manifest import Marker
 from fairweather.core.bridge.environment.one_at_a_time import one_at_a_time
+from fairweather.core.bridge.errors import EnvironmentNotReadyError
 from fairweather.core.bridge.home import environments_folder, jobs_folder
 from fairweather.core.bridge.job_folders import job_folder, note_job
+from left_behind import killed_job
 
 OLD, HALF_MADE = "0123456789ab-py3.11", "ba9876543210-py3.12"
 
@@ -81,6 +84,45 @@ def test_an_environment_whose_worker_runs_is_left_alone(current, old):
     assert not old.exists()
 
 
+def test_removing_is_refused_while_a_worker_of_one_runs(current, old):
+    made = sorted(environments_folder().rglob("*"))
+    for environment in (current, old):
+        with job_folder() as folder:
+            note_job(folder, [], str(environment_python(environment)))
+            words = rf"{environment.name}\); end the runs that use them"
+            with pytest.raises(EnvironmentNotReadyError, match=words):
+                remove_environment()
+            assert {*environments_folder().rglob("*")} - {*made} <= {
+                environments_folder() / ".lock"
+            }
+            assert {*made} <= {*environments_folder().rglob("*")}
+    with job_folder() as folder:
+        note_job(folder, [], sys.executable)
+        assert remove_environment() > 2000
+    assert folders() == []
+
+
+def test_a_damaged_one_is_not_made_anew_while_a_worker_of_it_runs(half_made, monkeypatch):
+    base = environments.find_base_interpreter()
+    damaged = environments_folder() / environments._environment_name(read_lock(), base)
+    make_whole(damaged, read_lock().digest)
+    monkeypatch.delenv("FAIRWEATHER_PYTHON", raising=False)
+    made = []
+    monkeypatch.setattr(environments, "_make", lambda folder, *_: made.append(folder))
+    with job_folder() as folder, job_folder() as other:
+        note_job(folder, [], str(environment_python(damaged)))
+        note_job(other, [], str(environment_python(half_made)))
+        with pytest.raises(EnvironmentNotReadyError, match="end the runs that use it"):
+            create_environment(lambda *_: None, lambda: False)
+        assert folders() == sorted([damaged.name, half_made.name])
+        assert environment_python(damaged).is_file()
+    assert made == []
+    with pytest.raises(EnvironmentNotReadyError, match="make it once more"):
+        create_environment(lambda *_: None, lambda: False)
+    assert made == [damaged]
+    assert not half_made.exists()
+
+
 def test_an_environment_that_is_being_made_is_left_alone(half_made):
     inside, over = threading.Event(), threading.Event()
 
@@ -137,7 +179,7 @@ def test_the_command_line_lists_and_cleans(half_made, capsys, monkeypatch, tmp_p
 def test_clean_runs_on_the_standard_library_of_an_old_python(plugin_root):
     """Nothing but the standard library is there: `-S` leaves the packages out."""
     launch = plugin_root / "core" / "launch.py"
-    (jobs_folder() / "job-killed").mkdir(parents=True)
+    killed_job()
     command = [sys.executable, "-I", "-S", launch, "environment", "clean"]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.startswith("Removed: less than 1 MB (0 bytes)")

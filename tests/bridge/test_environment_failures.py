@@ -3,6 +3,7 @@
 import pytest
 from fairweather.core.bridge.environment.failures import recognise_failure
 
+OS_ERROR = "ERROR: Could not install packages due to an OSError:"
 OUTPUTS = [
     (
         "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...: "
@@ -24,6 +25,14 @@ OUTPUTS = [
     ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", "PIP_CERT"),
     ("invalid peer certificate: UnknownIssuer", "PIP_CERT"),
     ("ERROR: 403 Client Error: Forbidden for url: https://x", "refuses access"),
+    # What pip says of HTTPS_PROXY or PIP_INDEX_URL with a sign in it that is to be escaped.
+    (f"{OS_ERROR} Failed to parse: http://me:pa/SECRET@proxy.example:80", "written as %2F"),
+    (f"{OS_ERROR} Failed to parse: me@corp.example:SECRET#1@proxy.example", "written as %2F"),
+    (f"{OS_ERROR} Invalid URL 'http:/me:SECRET@a.example/uv/': No host supplied", "written as %2F"),
+    (f"{OS_ERROR} Please check proxy URL. It is malformed and could be", "written as %2F"),
+    (f"{OS_ERROR} Proxy URL had unsupported scheme foo, should use http://", "written as %2F"),
+    ("ValueError: Port could not be cast to integer value as 'SECRET'", "written as %2F"),
+    ("ValueError: Invalid IPv6 URL", "written as %2F"),
     ("ERROR: No matching distribution found for rasterio==1.5.2", "no ready-made package"),
     ("cause: Because rasterio==1.5.2 has no usable wheels", "no ready-made package"),
 ]
@@ -34,6 +43,7 @@ def test_known_failures_become_one_sentence(output, words):
     sentence = recognise_failure(output).sentence
     assert words in sentence
     assert "\n" not in sentence
+    assert "SECRET" not in sentence
 
 
 def test_only_a_missing_wheel_or_an_unknown_failure_is_tried_again_with_pip():
@@ -43,9 +53,15 @@ def test_only_a_missing_wheel_or_an_unknown_failure_is_tried_again_with_pip():
     assert recognise_failure("Hash mismatch").is_final
 
 
-def test_passwords_are_not_repeated():
+@pytest.mark.parametrize("password", ["secret", "pa/secret", "1/secret", "a@b:secret"])
+def test_passwords_are_not_repeated(password):
     sentence = recognise_failure(
-        "error: odd answer of https://me:secret@example.org/simple"
+        f"error: odd answer of https://me:{password}@example.org/simple"
     ).sentence
     assert "secret" not in sentence
     assert "example.org" in sentence
+
+
+def test_a_file_that_cannot_be_parsed_is_no_address():
+    output = "error: Failed to parse: `/etc/uv/uv.toml`"
+    assert "uv.toml" in recognise_failure(output).sentence

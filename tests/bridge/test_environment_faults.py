@@ -16,6 +16,7 @@ from fairweather.core.bridge.environment.environments import (
 )
 from fairweather.core.bridge.environment.interpreter import BaseInterpreter
 from fairweather.core.bridge.errors import EnvironmentNotReadyError
+from fairweather.core.bridge.part_files import FULL_DISK_ERRORS
 
 THIS_PYTHON = BaseInterpreter(Path(sys.executable), sys.version_info[:3], pip_wheel=None)
 
@@ -110,3 +111,12 @@ def test_files_that_cannot_grow_are_one_sentence(tmp_path, monkeypatch, most_byt
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "\n" not in str(caught.value)
     assert list((tmp_path / "home" / "environments").glob("*-py*")) == []
+
+
+@pytest.mark.parametrize("number", FULL_DISK_ERRORS)
+def test_a_full_disk_and_a_quota_are_told_alike(home, monkeypatch, number):
+    def fail(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(module, "make_home_folder", fail)
+    assert create(home)[0] == f"{module.NO_DISK_SPACE.sentence}."

@@ -1,13 +1,17 @@
 """The real lock from the real index (or what pip is set to): slow, and skipped without one."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
+import psutil
 import pytest
+import run_stages
 from fairweather.core.bridge.environment import environments as module
 from fairweather.core.bridge.environment import installer
 from fairweather.core.bridge.environment.environments import (
@@ -20,6 +24,7 @@ from fairweather.core.bridge.environment.lock import read_lock
 from fairweather.core.bridge.errors import EnvironmentNotReadyError
 
 pytestmark = pytest.mark.slow
+SECONDS_TO_INSTALL = 300
 IMPORTS = "distributed, geopandas, jinja2, odc.stac, pystac_client, rasterio, rioxarray, xarray"
 
 
@@ -85,6 +90,79 @@ def test_the_whole_environment_is_made_with_uv(home):
     # pip asks rustc for its version, which makes a folder where rustup is installed
     assert {path.name for path in home.iterdir()} <= {".rustup"}
     assert remove_environment() > 300e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [
+        (signal.SIGINT, 130, "Cancelled; nothing half-made stays behind.\n"),
+        (signal.SIGTERM, -signal.SIGTERM, ""),
+    ],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_a_cancel_while_packages_are_installed(
+    home, plugin_root, tmp_path, wait_until, number, code, words
+):
+    """Of the whole lock, when the first package has its place: the next time all goes well."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    variables = {**os.environ, run_stages.RUN: uuid.uuid4().hex, "TMPDIR": str(temporary)}
+    stage = run_stages.Stage("environment", {}, variables, _has_a_package, tmp_path)
+    launch = [sys.executable, plugin_root / "core" / "launch.py", "environment", "create"]
+    with subprocess.Popen(
+        ["env", "--default-signal=INT,TERM", *launch], env=variables, cwd=temporary,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            wait_until(lambda: process.poll() is not None or stage.is_reached(), SECONDS_TO_INSTALL)
+            if process.poll() is not None and "cannot be reached" in process.stderr.read():
+                pytest.skip("no package index can be reached")
+            assert process.poll() is None
+            assert len(stage.processes()) > 1
+            used = _seconds_to_end(process, stage, number, wait_until)
+            errors = process.stderr.read()
+        finally:
+            process.kill()
+    assert used < run_stages.SECONDS_TO_CANCEL
+    assert (process.returncode, errors) == (code, words)
+    assert list(temporary.iterdir()) == []
+    assert {path.name for path in home.iterdir()} <= {".rustup"}
+    left = list(Path(os.environ["FAIRWEATHER_HOME"]).glob("environments/*-py*"))
+    if number == signal.SIGINT:
+        assert left == []
+    else:
+        # What a process that was ended has no time to remove is not taken for an environment.
+        assert not check_environment().ready
+        assert create().ready
+
+
+def _seconds_to_end(process, stage, number, wait_until):
+    """Cancel: the installer is gone in time, then all; the seconds of the processor it took.
+
+    Thousands of files are removed meanwhile: on a busy machine that takes its time.
+    """
+    seconds = []
+    own = psutil.Process(process.pid)
+
+    def has_ended():
+        seconds.append(sum(own.cpu_times()[:2]))
+        return process.poll() is not None
+
+    assert not has_ended()
+    process.send_signal(number)
+    wait_until(lambda: stage.processes() in ([], [process.pid]), run_stages.SECONDS_TO_CANCEL)
+    wait_until(has_ended, 10 * run_stages.SECONDS_TO_CANCEL)
+    assert stage.processes() == []
+    return seconds[-1] - seconds[0]
+
+
+def _has_a_package():
+    """Whether uv has begun to put packages where they are imported from: all but its own."""
+    homes = Path(os.environ["FAIRWEATHER_HOME"]).glob("environments/*-py*")
+    packages = (home.glob("lib/python*/site-packages/[!_u]*") for home in homes)
+    return any(path.is_dir() for found in packages for path in found)
 
 
 def test_pip_takes_over_where_uv_does_not_start(home, part_of_the_lock, tmp_path, monkeypatch):

@@ -28,6 +28,7 @@ from fairweather.core.bridge.home import (
 )
 from fairweather.core.bridge.job_folders import all_job_folders, job_folder
 from fairweather.core.bridge.part_files import write_whole
+from left_behind import killed_job
 from refused_places import refuse
 
 FOLDERS = {
@@ -193,13 +194,12 @@ def test_a_folder_that_everybody_may_rename_the_home_in(fresh_home, tmp_path, mo
 @posix
 def test_nothing_is_done_in_a_folder_that_is_not_trusted(all_made, monkeypatch):
     monkeypatch.delenv("FAIRWEATHER_PYTHON", raising=False)
-    planted = jobs_folder() / "job-planted"
-    planted.mkdir()
+    planted = killed_job()
     fairweather_home().chmod(0o777)
     for use in (find_worker_python, all_job_folders, lambda: job_folder().__enter__()):
         with pytest.raises(FairweatherError, match="can be written by everybody"):
             use()
-    assert [path.name for path in planted.parent.iterdir()] == ["job-planted"]
+    assert [path.name for path in planted.parent.iterdir()] == [planted.name]
 
 
 @posix

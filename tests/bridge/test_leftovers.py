@@ -14,7 +14,7 @@ from fairweather.core.bridge import days_of_use, job_folders, leftovers, owned_f
 from fairweather.core.bridge.errors import OutputError
 from fairweather.core.bridge.file_lock import NoLocksError, try_lock
 from fairweather.core.bridge.folder_size import folder_size
-from fairweather.core.bridge.home import cache_folder, jobs_folder, unfinished_folder
+from fairweather.core.bridge.home import fonts_folder, jobs_folder, unfinished_folder
 from fairweather.core.bridge.job_folders import (
     all_job_folders,
     job_folder,
@@ -31,6 +31,7 @@ from fairweather.core.bridge.leftovers import (
 )
 from fairweather.core.bridge.owned_folders import claim, is_in_use, remove_unless_in_use
 from fairweather.core.bridge.part_files import former_path, part_path, remove_parts
+from left_behind import key_of, killed_job, unfinished_composite
 
 LAUNCH = Path(__file__).resolve().parents[2] / "core" / "launch.py"
 DAY = 24 * 3600
@@ -73,8 +74,8 @@ def kill(holder):
 
 def unfinished(name, size=100, age=0.0):
     """An unfinished composite with ``size`` bytes of blocks, whose run began ``age`` s ago."""
-    folder = unfinished_folder() / name
-    folder.mkdir(parents=True)
+    folder = unfinished_composite(name)
+    (folder / "name").write_text(name)
     (folder / "block-0-0.bin").write_bytes(bytes(size))
     write_title(folder, {})
     moment = max(0, time.time() - age)
@@ -84,7 +85,7 @@ def unfinished(name, size=100, age=0.0):
 
 
 def names():
-    return sorted(path.name for path in unfinished_folder().iterdir())
+    return sorted((path / "name").read_text() for path in unfinished_folder().iterdir())
 
 
 def test_a_running_job_is_left_alone_and_a_killed_one_removed(job, tmp_path):
@@ -101,7 +102,7 @@ def test_a_running_job_is_left_alone_and_a_killed_one_removed(job, tmp_path):
 
 
 def test_a_job_whose_worker_lives_is_left_alone(tmp_path):
-    folder = jobs_folder() / "job-of a dead QGIS"
+    folder = jobs_folder() / "job-deadqgis"
     folder.mkdir(parents=True)
     lock = join_job(folder)
     tidy_up()
@@ -133,7 +134,7 @@ def test_what_could_not_be_put_back_is_at_the_next_start(tmp_path, monkeypatch):
         target.rename(former_path(target, folder))
         monkeypatch.setattr(Path, "rename", _refuse)
         remove_parts(target, folder)
-    assert [path.name for path in folder.iterdir()] == ["job.json"]
+    assert {path.name for path in folder.iterdir()} == {"job.json", "owner.lock"}
     assert not target.exists()
 
     monkeypatch.setattr(Path, "rename", rename)
@@ -151,11 +152,10 @@ def _refuse(*_):
     "note", ["", "{", "[]", '{"outputs": 3, "python": "x"}', '{"outputs": []}']
 )
 def test_a_job_with_a_torn_note_or_none_is_removed(note):
-    folder = jobs_folder() / "job-torn"
-    folder.mkdir(parents=True)
+    folder = killed_job()
     (folder / "job.json").write_text(note)
     tidy_up()
-    assert all_job_folders() == []
+    assert not folder.exists()
 
 
 def test_a_note_tells_absolute_paths(tmp_path, monkeypatch):
@@ -221,7 +221,8 @@ def test_many_jobs_and_sweepers_at_once_never_lose_a_folder():
 
 
 def test_without_locks_jobs_run_and_nothing_is_swept(monkeypatch):
-    def no_locks(_):
+    def no_locks(path):
+        path.touch()
         raise NoLocksError(37, "No locks available")
 
     monkeypatch.setattr(owned_folders, "try_lock", no_locks)
@@ -331,14 +332,14 @@ def test_cleaning_tells_the_bytes_and_leaves_what_is_in_use(job):
     folder = unfinished("it", size=5000)
     write_title(folder, {"bands": "red", "dates": "2024", "output": "<č>.tif"})
     lock = claim(unfinished("in use", size=300))
-    cache = cache_folder() / "matplotlib"
+    cache = fonts_folder()
     cache.mkdir(parents=True)
     (cache / "fonts.json").write_bytes(bytes(700))
     found = {leftover.folder.name: leftover for leftover in find_leftovers()}
-    assert found["it"].title == "red of 2024 for <č>.tif"
+    assert found[key_of("it")].title == "red of 2024 for <č>.tif"
     assert found[job.folder.name].title == "made.tif"
     assert {name for name, one in found.items() if one.is_in_use} == {
-        "in use", job.folder.name, "cache"
+        key_of("in use"), job.folder.name, "matplotlib"
     }  # fmt: skip
     before = folder_size(unfinished_folder().parent)
     freed = remove_leftovers()
@@ -356,7 +357,7 @@ def test_cleaning_tells_the_bytes_and_leaves_what_is_in_use(job):
 def test_a_torn_title_is_no_error(content):
     folder = unfinished("torn")
     (folder / "title.json").write_bytes(content.encode("latin-1"))
-    assert [found.title for found in find_leftovers()] == ["torn"]
+    assert [found.title for found in find_leftovers()] == [folder.name]
 
 
 def test_a_long_title_is_cut():

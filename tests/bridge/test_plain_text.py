@@ -1,9 +1,11 @@
 """What a stranger wrote is harmless in a log and in the cell of a table."""
 
+import json
 import re
 
 import pytest
-from fairweather.core.bridge.plain_text import plain_cell, plain_line
+from fairweather.core.bridge.errors import InvalidRequestError
+from fairweather.core.bridge.plain_text import plain_cell, plain_json, plain_line, plain_words
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +29,58 @@ from hypothesis import strategies as st
 )
 def test_a_line_of_a_log(text, shown):
     assert plain_line(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("scene <b>x</b>", "scene ‹b>x‹/b>"),
+        ("< img src=/a>", "‹ img src=/a>"),
+        ('<"img" src=/a', '‹"img" src=/a'),
+        ("<20 style=background-image:url(/a)>", "‹20 style=background-image:url(/a)>"),
+        ('<20 ">" style=a>', '‹20 ">" style=a>'),
+        ("<<!-- a", "‹‹!-- a"),
+        ("where(nir<red,1,0)", "where(nir‹red,1,0)"),
+    ],
+)
+def test_no_text_is_html_to_qgis(text, shown):
+    assert plain_words(text) == plain_line(text) == plain_cell(text) == shown
+    assert str(InvalidRequestError(text)) == shown
+    assert plain_words(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FILTER eo:cloud_cover<20 drops 3 scenes.",
+        "write it like grid:code = MGRS-33TWM and s2:nodata_pixel_percentage < 50.",
+        "where(nir <= 0.5, 1, 0) and a <-3 > b",
+        "comparisons (< <= > >= == !=), a -> b, x <> y",
+    ],
+)
+def test_comparisons_stay_as_they_were_written(text):
+    assert plain_words(text) == text
+
+
+def test_json_is_the_same_when_parsed():
+    content = {"id<b>": ["<img src=/a>", "image/tiff; a|b", "\\;<", "\u003c;"], ";|<": 1.5}
+    text = plain_json(json.dumps(content, ensure_ascii=False))
+    assert json.loads(text) == content
+    assert not set("<;|") & set(text)
+
+
+@pytest.mark.parametrize("start", ["of:=", "OF:=", " of:=", '"of:='])
+def test_a_cell_is_no_formula_of_open_document(start):
+    """GDAL writes a text that begins so as a formula."""
+    assert plain_cell(f"{start}1+1") == f"'{start}1+1"
+    assert plain_cell(f"a;{start}1+1") == f"a;'{start}1+1"
+    assert plain_cell("of: 1=1, proof:=1") == "of: 1=1, proof:=1"
+
+
+@pytest.mark.parametrize("text", ['{"a": "\\u003cimg src=/a>"}', '["\\u003cimg src=/a>"]'])
+def test_a_cell_is_no_json(text):
+    """GDAL writes it into GeoJSON as what it says, without the escapes."""
+    assert plain_cell(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", " =", "\t="])

@@ -59,6 +59,18 @@ def test_a_request_comes_back_the_same(request):
     assert request_from_json(request_to_json(request)) == request
 
 
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+@pytest.mark.parametrize("levels", [30, 400])
+def test_a_geometry_that_is_nested_too_deeply_to_be_written_again_is_refused(
+    levels, opening, closing
+):
+    honest = request_to_json(COMPOSITE)
+    deep = opening * levels + "1" + closing * levels
+    text = honest.replace('"type": "Polygon"', f'"type": "Polygon", "more": {deep}')
+    with pytest.raises(InvalidRequestError, match=r"search\.area\.geometry' is nested too deeply"):
+        request_from_json(text)
+
+
 def test_a_request_is_readable_and_names_its_job_and_version():
     text = request_to_json(SampleCatalogRequest("Žumberak"))
     assert json.loads(text)["job"] == "samplecatalog"

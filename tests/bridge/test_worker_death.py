@@ -45,7 +45,7 @@ def test_a_crash_names_its_place_rather_than_a_list_of_libraries():
         deep_inside()
     """)
     assert text == (
-        "The worker crashed with SIGSEGV in <string>, line 5 in deep_inside, without a result; "
+        "The worker crashed with SIGSEGV in ‹string>, line 5 in deep_inside, without a result; "
         "please report this."
     )
 

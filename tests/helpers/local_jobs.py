@@ -161,7 +161,7 @@ class Walk:
             return
         yield from (f"{path} was left" for path in now if path not in whole | set(former))
         for path, content in now.items():
-            if content != former.get(path) and not _is_whole(path, content):
+            if content != former.get(path) and not is_whole(path, content):
                 yield f"{path} is neither the old file nor a whole one"
 
 
@@ -173,7 +173,7 @@ def _faults_of_sentence(failure):
         yield f"no sentence that says what to do: {text}"
 
 
-def _is_whole(name, content):
+def is_whole(name, content):
     """Whether a file can be read to its end."""
     if name.endswith(".tif"):
         with MemoryFile(content) as memory, memory.open() as dataset:

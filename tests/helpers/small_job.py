@@ -43,12 +43,13 @@ CLOUD, CLEAR = 9, 4
 SCALE, OFFSET = 1e-4, -0.1
 
 
-def make_impatient(patch):
-    """As many attempts as ever, but short pauses and timeouts; ``patch`` is pytest's."""
+def make_impatient(patch, timeout=0.1):
+    """As many attempts as ever, but short pauses and timeouts, in s; ``patch`` is pytest's."""
     policy = patience.RetryPolicy(first_pause=0.001, longest_pause=0.01, longest_in_silence=0.01)
     patch.setattr(byte_ranges, "retry_policy", lambda: policy)
-    patch.setattr(byte_ranges, "TIMEOUT", Timeout(connect=1, read=0.1))
-    patch.setattr(byte_ranges, "PACE", Pace(seconds_of_grace=0.2, fewest_bytes_a_second=2048))
+    patch.setattr(byte_ranges, "TIMEOUT", Timeout(connect=10 * timeout, read=timeout))
+    pace = Pace(seconds_of_grace=2 * timeout, fewest_bytes_a_second=2048)
+    patch.setattr(byte_ranges, "PACE", pace)
 
 
 def cut_into_tiles(patch):
@@ -63,6 +64,19 @@ def assert_same_pixels(found, expected):
     """Assert that two composites have the same pixels, as float32 holds them."""
     np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def assert_values(small_job, rows, without=()):
+    """Every value as in plain numpy, none at the (site, day) of ``without``."""
+    assert len(rows) == 2 * 2 * small_job.days
+    for row in rows:
+        site, day = int(row["site_id"]), int(row["time"][8:10]) - 1
+        if (site, day) in without:
+            assert row["value"] == ""
+            assert row["clear_pixels"] == "0"
+        else:
+            expected = small_job.expected_value(site, row["index"], day)
+            np.testing.assert_allclose(float(row["value"]), expected, rtol=1e-6, atol=1e-9)
 
 
 def assert_only_the_named_is_lost(found, job):

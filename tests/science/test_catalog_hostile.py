@@ -65,19 +65,16 @@ def end_of_search(find):
     def search(first, answer):
         first_content, content = (json.dumps(one).encode() for one in (first, answer))
 
-        def fetch(_, location):
-            return io.BytesIO(first_content if location == ADDRESS else content), location
+        def open_(_, location, most_bytes, read, before=None):
+            file = io.BytesIO(first_content if location == ADDRESS else content)
+            return file, read(file, location)
 
-        def open_(reader, location):
-            return fetch(reader, location)
-
-        def ask(_, request):
-            return WebAnswer(content, request.address)
+        def ask(_, request, read):
+            return read(WebAnswer(content, request.address))
 
         with (
             mock.patch.object(WebClient, "ask", ask),
-            mock.patch.object(documents.DocumentReader, "fetch", fetch),
-            mock.patch.object(documents.DocumentReader, "open", open_),
+            mock.patch.object(documents.DocumentReader, "_open", open_),
             suppress(FairweatherError),
         ):
             found, _ = find(ADDRESS, max_cloud=100.0)

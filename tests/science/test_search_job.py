@@ -133,6 +133,28 @@ def test_each_feature_is_a_line_whatever_is_in_it(run, make_item, write_items):
     assert json.loads(read(footprints)["features"][0]["properties"]["item"])["assets"] == assets
 
 
+def test_an_item_in_a_cell_is_the_same_item_without_the_signs_of_others(
+    run, make_item, write_items
+):
+    """Neither a formula where ``;`` separates cells, nor HTML to QGIS."""
+    assets = {
+        "red": {"href": "https://example.com/a.tif", "title": "x;=cmd|' /C calc'!A0;y"},
+        "blue": {"href": "https://example.com/b.tif", "title": "<img src=/a>", "type": "a; b"},
+    }
+    honest = make_item("honest", assets={"red": {**assets["red"], "type": "image/tiff; a=b"}})
+    found = write_items([make_item("of:=1+1 <b>x</b>", assets=assets), honest])
+    _, items, footprints, _ = run(found)
+    features = read(footprints)["features"]
+    texts = [feature["properties"]["item"] for feature in features]
+    assert [json.loads(text) for text in texts] == read(items)["features"]
+    assert not set("<;|") & set("".join(texts))
+    assert features[1]["properties"]["item_id"] == "'of:=1+1 ‹b>x‹/b>"
+    # GDAL writes what begins with a brace into GeoJSON as an object, and ``<`` as it is.
+    assert [text[:2] for text in texts] == ['{"', " {"]
+    assert run(scenes=str(footprints), items="again.json", footprints="")[0]["SCENE_COUNT"] == 2
+    assert read(items.with_name("again.json")) == read(items)
+
+
 def test_what_is_found_is_not_kept_in_memory(run, make_item, write_items, monkeypatch, tmp_path):
     monkeypatch.setattr(item_store, "BYTES_IN_MEMORY", 1000)
     items = [make_item(f"{number:03}", "2023-08-10T10:00:00Z") for number in range(200)]

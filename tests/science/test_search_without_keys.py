@@ -74,6 +74,37 @@ def test_an_item_that_was_asked_for_with_a_token(served, written, make_item):
         assert footprint["thumbnail"] == "https://a.example/a.png"
 
 
+def test_what_the_catalogue_signed_itself_stays_in_the_files_of_scenes(served, written, make_item):
+    """In each place that a scene is read or shown from: it is the catalogue's data."""
+    folder, address = served
+    assets = {"red": {"href": SIGNED}, "thumbnail": {"href": SIGNED, "roles": ["thumbnail"]}}
+    (folder / "a.json").write_text(json.dumps(make_item("a", assets=assets)))
+    texts, told = written(f"{address}/a.json")
+    item = json.loads(texts[0])["features"][0]
+    footprint = json.loads(texts[1])["features"][0]["properties"]
+    for one in (item, json.loads(footprint["item"])):
+        assert {name: asset["href"] for name, asset in one["assets"].items()} == {
+            "red": SIGNED,
+            "thumbnail": SIGNED,
+        }
+    assert footprint["thumbnail"] == SIGNED
+    assert SECRET[:-1] not in told
+
+
+@pytest.mark.parametrize("href", ["#red", "#"])
+def test_an_asset_that_is_a_part_of_a_document_asked_for_with_a_token(
+    served, written, make_item, href
+):
+    folder, address = served
+    assets = {"red": {"href": "red.tif"}, "part": {"href": href}}
+    (folder / "a.json").write_text(json.dumps(make_item("a", assets=assets)))
+    texts, told = written(f"{address}/a.json?token={SECRET}")
+    assert SECRET not in "".join(texts) + told
+    item = json.loads(texts[0])["features"][0]
+    assert item["assets"]["red"]["href"] == f"{address}/red.tif"
+    assert item["assets"]["part"]["href"].startswith(f"{address}/a.json")
+
+
 @pytest.mark.parametrize(
     ("link", "shown"),
     [

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import List, Sequence
 
 from ..errors import EnvironmentNotReadyError
 from ..folder_size import folder_size
 from ..home import environments_folder
-from ..job_folders import all_job_folders, read_job_note
+from ..job_folders import runs_a_job
 from ..leftovers import Leftover, find_leftovers, remove_leftovers
-from ..owned_folders import is_in_use
 from .environments import old_environments, remove_folder
 from .one_at_a_time import try_environments_lock
 
@@ -22,7 +20,7 @@ def list_leftovers() -> List[Leftover]:
     if old:
         is_at_work = _is_somebody_at_work()
         for folder in old:
-            in_use = is_at_work or _runs_a_job(folder)
+            in_use = is_at_work or runs_a_job(folder)
             found.append(
                 Leftover("Old environment", folder.name, folder, folder_size(folder), in_use)
             )
@@ -41,7 +39,7 @@ def clean() -> int:
     if lock is not None:
         # One that was half-made until now may be whole.
         for folder in old_environments():
-            if not _runs_a_job(folder):
+            if not runs_a_job(folder):
                 size = folder_size(folder)
                 remove_folder(folder, quietly=True)
                 freed += size - folder_size(folder)
@@ -82,13 +80,4 @@ def _is_somebody_at_work() -> bool:
     if lock is None:
         return True
     lock.release()
-    return False
-
-
-def _runs_a_job(environment: Path) -> bool:
-    """Whether a worker of the environment is at work."""
-    for folder in all_job_folders():
-        python = read_job_note(folder).python
-        if python is not None and environment in python.parents and is_in_use(folder):
-            return True
     return False

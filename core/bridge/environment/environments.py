@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shutil
@@ -16,6 +15,8 @@ from ..clean_environment import clean_environment
 from ..errors import EnvironmentNotReadyError
 from ..folder_size import folder_size
 from ..home import environments_folder, make_home_folder
+from ..job_folders import runs_a_job
+from ..part_files import FULL_DISK_ERRORS
 from .command import CommandRunner
 from .failures import NO_DISK_SPACE
 from .installer import Installer
@@ -127,6 +128,11 @@ def create_environment(
             if not report.ready:
                 _remove_half_made(home)
                 folder = home / _environment_name(lock, base)
+                if runs_a_job(folder):
+                    raise EnvironmentNotReadyError(
+                        f"The environment {folder} is damaged and a run uses it, so that it cannot "
+                        "be made anew now; end the runs that use it, and try again."
+                    )
                 _make(folder, lock, base, progress, is_cancelled)
                 report = check_environment(chosen)
                 if not report.ready:
@@ -164,15 +170,17 @@ def remove_environment() -> int:
     freed = 0
     try:
         with one_at_a_time(home, lambda: None, lambda: False):
-            for folder in _managed_folders(home):
+            folders = _managed_folders(home)
+            used = [folder for folder in folders if runs_a_job(folder)]
+            if used:
+                raise EnvironmentNotReadyError(_why_not_removed(home, f"a run uses {used[0]}"))
+            for folder in folders:
                 size = folder_size(folder)
                 remove_folder(folder)
                 freed += size
     except OSError as error:
-        raise EnvironmentNotReadyError(
-            f"The environments in {home} cannot be removed ({error.strerror}: {error.filename}); "
-            "end the runs that use them, or have it done by the user to whom they belong."
-        ) from error
+        reason = f"{error.strerror}: {error.filename}"
+        raise EnvironmentNotReadyError(_why_not_removed(home, reason)) from error
     return freed
 
 
@@ -193,7 +201,7 @@ def _managed_folders(home: Path) -> List[Path]:
 def _remove_half_made(home: Path) -> None:
     """Nobody else makes one now: those without a marker are of processes that were killed."""
     for folder in _managed_folders(home):
-        if read_marker(folder) is None:
+        if read_marker(folder) is None and not runs_a_job(folder):
             remove_folder(folder, quietly=True)
 
 
@@ -308,8 +316,15 @@ def _check_disk_space(home: Path, size: InstallSize) -> None:
         )
 
 
+def _why_not_removed(home: Path, reason: str) -> str:
+    return (
+        f"The environments in {home} cannot be removed ({reason}); end the runs that use them, or "
+        "have it done by the user to whom they belong."
+    )
+
+
 def _why_not_written(home: Path, error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
+    if error.errno in FULL_DISK_ERRORS:
         return f"{NO_DISK_SPACE.sentence}."
     return (
         f"The environment cannot be written to {home} ({error.strerror}); set FAIRWEATHER_HOME to "

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Pattern, Tuple
 
-CREDENTIALS = re.compile(r"//[^/@\s]+@")
+from ..plain_text import without_secrets
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,19 @@ BAD_CERTIFICATE = KnownFailure(
     _words("certificate_verify_failed", "certificate verify failed", "invalid peer certificate"),
     "The package index's certificate is not trusted, so nothing was installed; name your "
     "company's certificate file in pip's setting cert (PIP_CERT)",
+)
+# Of such an address installers repeat parts, by which no login can be told from the rest.
+BAD_ADDRESS = KnownFailure(
+    _words(
+        r"failed to parse: (?!`)",
+        "invalid (ipv6 )?url",
+        "check proxy url",
+        "proxy url had unsupported scheme",
+        "port could not be cast",
+    ),
+    "The address of the package index or of the proxy cannot be used, so nothing was installed; "
+    "check pip's settings index-url and proxy (HTTPS_PROXY): in a password, / is to be written as "
+    "%2F, # as %23, ? as %3F, @ as %40 and : as %3A",
 )
 ACCESS_REFUSED = KnownFailure(
     _words(r"\b(401|403|407) (client )?error", "401 unauthorized", "403 forbidden", "proxy auth"),
@@ -88,6 +101,7 @@ KNOWN_FAILURES: Tuple[KnownFailure, ...] = (
     REFUSED_HASH,
     NO_DISK_SPACE,
     BAD_CERTIFICATE,
+    BAD_ADDRESS,
     ACCESS_REFUSED,
     NO_NETWORK,
     NO_WHEEL,
@@ -100,7 +114,7 @@ def recognise_failure(output: str) -> KnownFailure:
         if known.pattern.search(output):
             return known
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    last = CREDENTIALS.sub("//***@", lines[-1])[:200] if lines else "it said nothing"
+    last = without_secrets(lines[-1])[:200] if lines else "it said nothing"
     return KnownFailure(
         re.compile(""),
         f"The packages could not be installed; try again, or report this: {last!r}",

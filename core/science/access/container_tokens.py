@@ -14,7 +14,7 @@ from functools import partial
 from ...bridge.errors import AccessError
 from ...bridge.profiles import Signing
 from ..web.addresses import has_dot_segments
-from ..web.client import WebClient, WebRequest
+from ..web.client import WebAnswer, WebClient, WebRequest
 from ..web.errors import WebError
 from ..web.hosts import is_private_line, read_address
 from ..web.json_text import parse_json
@@ -62,17 +62,30 @@ class ContainerTokens:
         address = self._signing.address.replace("{account}", account)
         address = address.replace("{container}", container)
         try:
-            content = parse_json(self._client.ask(WebRequest(address)).content)
-            text, end = str(content["token"]), _moment(str(content["msft:expiry"]))
+            text, end = self._client.ask(WebRequest(address), _read_token)
         except WebError as error:
             reason = f"error {error.status}" if error.status else error.reason
             raise _no_signature(address, reason) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise _no_signature(address, "its answer holds none") from error
-        if not _TOKEN.fullmatch(text):
-            raise _no_signature(address, "its answer holds none")
         seconds = (end - datetime.now(timezone.utc)).total_seconds()
         return Token(text, seconds if 0 < seconds < MOST_SECONDS else USUAL_SECONDS)
+
+
+def _read_token(answer: WebAnswer) -> tuple[str, datetime]:
+    """The token, and when it ends.
+
+    Raises:
+        ValueError: there is none in the answer.
+    """
+    content = parse_json(answer.content)
+    try:
+        text, end = str(content["token"]), _moment(str(content["msft:expiry"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError("a member is missing") from error
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("it is no token")
+    return text, end
 
 
 def _moment(text: str) -> datetime:

@@ -18,6 +18,7 @@ from .tokens import Token
 USUAL_SECONDS = 300.0
 MOST_BYTES = 1 << 20
 OK = 200
+FORBIDDEN = 403
 # RFC 6749, 5.2.
 ERRORS = {
     "invalid_client": "the client's id or secret is wrong",
@@ -42,8 +43,8 @@ def fetch_token(grant: TokenGrant) -> Token:
     host = urlsplit(grant.token_address).netloc
     client = WebClient()
     try:
-        status, text = client.post_form(grant.token_address, _form(grant), MOST_BYTES)
-        content = parse_json(text)
+        form = _form(grant)
+        status, content = client.post_form(grant.token_address, form, MOST_BYTES, _read_answer)
     except WebError as error:
         raise _no_token(host, error.reason) from None
     except ValueError:
@@ -68,6 +69,22 @@ def _form(grant: TokenGrant) -> dict[str, str]:
     if grant.scope:
         form["scope"] = grant.scope
     return form
+
+
+def _read_answer(status: int, text: bytes) -> tuple[int, Any]:
+    """Status and JSON of an answer; no JSON where it refuses in other words.
+
+    Raises:
+        ValueError: it may be somebody else's answer, or a part of one.
+    """
+    try:
+        content = parse_json(text)
+    except ValueError:
+        content = None
+    holds_token = isinstance(content, dict) and "access_token" in content
+    if (status == OK and not holds_token) or (status == FORBIDDEN and content is None):
+        raise ValueError("it is no answer of a token server")
+    return status, content
 
 
 def _read_token(content: Mapping[str, Any], host: str) -> Token:

@@ -112,7 +112,7 @@ class StacApi:
         """
         address = f"{self._collections_location.rstrip('/')}/{quote(name, safe='')}"
         try:
-            content = parse_json(self._client.ask(WebRequest(address)).content)
+            content = self._client.ask(WebRequest(address), lambda found: parse_json(found.content))
         except (WebError, ValueError) as error:
             if getattr(error, "status", None) in (400, 404):
                 return None

@@ -51,6 +51,8 @@ def read_candidate(item: Any, document: str) -> Candidate:
     if is_too_deep(item):
         raise ValueError("it is nested too deeply")
     try:
+        if "assets" not in item and "item" in item["properties"]:
+            raise ValueError("its field 'item' holds no item that can be read")
         if not isinstance(item["id"], str) or not isinstance(item["properties"], dict):
             raise ValueError("its id is no text, or its properties are no object")
         if len(item["id"]) > MOST_CHARACTERS:

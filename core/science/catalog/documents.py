@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from ...bridge.errors import AccessError, CatalogError, FairweatherError
 from ...bridge.home import jobs_folder, make_home_folder
@@ -33,6 +34,8 @@ OTHER_KINDS = {
     b"PK": "an archive that is still to be unpacked",
 }
 STAC_TYPES = ("Catalog", "Collection", "Feature", "FeatureCollection")
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,10 @@ class LostServerError(CatalogError):
     """The server of a document has sent others, and does not answer any more."""
 
 
+class NoStacError(CatalogError, ValueError):
+    """What was read is no STAC, or only a part of it."""
+
+
 class DocumentReader:
     """Reads documents; over http with one client, from any number of threads."""
 
@@ -80,7 +87,7 @@ class DocumentReader:
         Raises:
             CatalogError: it cannot be read, is no JSON, or is JSON but no STAC.
         """
-        return read_document(*self.fetch(location))
+        return self.read_fetched(location, *self.fetch(location))
 
     def fetch(self, location: str) -> tuple[IO[bytes], str]:
         """What is at ``location``, unread, and where it was found in the end.
@@ -88,37 +95,80 @@ class DocumentReader:
         Raises:
             CatalogError: it cannot be read, or is larger than any document.
         """
-        return self._open(location, MOST_DOCUMENT_BYTES)
+        return self._open(location, MOST_DOCUMENT_BYTES, lambda _, found_at: found_at)
 
-    def open(self, location: str) -> tuple[IO[bytes], str]:
-        """What is at ``location``, as a file that is read again and again, and where it was found.
+    def read_fetched(self, location: str, file: IO[bytes], found_at: str) -> Document:
+        """The document that was fetched from ``location`` into ``file``, which is closed.
+
+        What is no STAC could not be asked for again when it came: then it is now.
 
         Raises:
-            CatalogError: it cannot be read.
+            CatalogError: as ``read`` does.
         """
-        return self._open(location, MOST_FILE_BYTES)
+        try:
+            with file:
+                return read_document(file, found_at)
+        except NoStacError as error:
+            if not is_remote(location):
+                raise
+            before = error
+        file, document = self._open(location, MOST_DOCUMENT_BYTES, read_document, before)
+        file.close()
+        return document
+
+    def open(
+        self, location: str, read: Callable[[IO[bytes], str], Found]
+    ) -> tuple[IO[bytes], Found]:
+        """What is at ``location``, as a file that may be kept, and what ``read`` makes of it.
+
+        ``read`` is given the file and where it was found in the end. Where it says that it is no
+        STAC, it is asked for again.
+
+        Raises:
+            CatalogError: it cannot be read; or as ``read`` does.
+        """
+        return self._open(location, MOST_FILE_BYTES, read)
 
     def stop_waiting(self) -> None:
         """Nobody needs a document any more: threads that fetch some ask no server again."""
         if "_client" in vars(self):
             self._client.stop_waiting()
 
-    def _open(self, location: str, most_bytes: int) -> tuple[IO[bytes], str]:
+    def _open(
+        self,
+        location: str,
+        most_bytes: int,
+        read: Callable[[IO[bytes], str], Found],
+        before: NoStacError | None = None,
+    ) -> tuple[IO[bytes], Found]:
+        """A file, and what ``read`` makes of it; ``before`` is what it made of a former answer."""
         file = _file_for(location)
         try:
-            return file, self._get(location, file, most_bytes)
+            if not is_remote(location):
+                return file, read(file, location)
+            return file, self._get(location, file, most_bytes, read, before)
         except BaseException:
             file.close()
             raise
 
-    def _get(self, location: str, file: IO[bytes], most_bytes: int) -> str:
-        """Fill ``file`` with what a remote ``location`` sends; where it was found in the end."""
-        if not is_remote(location):
-            return location
+    def _get(
+        self,
+        location: str,
+        file: IO[bytes],
+        most_bytes: int,
+        read: Callable[[IO[bytes], str], Found],
+        before: NoStacError | None,
+    ) -> Found:
+        """Fill ``file`` with what a remote ``location`` sends; what ``read`` makes of it."""
         from ..web.client import WebRequest  # noqa: PLC0415
 
+        def read_answer(found_at: str) -> Found:
+            file.seek(0)
+            return read(file, found_at)
+
+        request = WebRequest(location)
         try:
-            found_at = self._client.ask_into(WebRequest(location), file, most_bytes)
+            return self._client.ask_into(request, file, most_bytes, read_answer, before)
         except WebError as error:
             if self._client.has_lost(location):
                 raise LostServerError(
@@ -127,18 +177,16 @@ class DocumentReader:
                 ) from error
             answer = f"with error {error.status}; check the address, or try again later"
             raise failure(location, error, answer) from error
-        file.seek(0)
-        return found_at
 
 
 def read_document(file: IO[bytes], location: str) -> Document:
-    """The document in ``file``, from its beginning; the file is closed.
+    """The document in ``file``, from its beginning.
 
     Raises:
-        CatalogError: it cannot be read, is larger than any document of a catalogue, or is no STAC.
+        CatalogError: it cannot be read, or is larger than any document of a catalogue.
+        NoStacError: it is no STAC.
     """
-    with file:
-        return parse_document(_content(file, location), location)
+    return parse_document(_content(file, location), location)
 
 
 def _content(file: IO[bytes], location: str) -> bytes:
@@ -209,7 +257,8 @@ def parse_document(text: bytes, location: str) -> Document:
     """The STAC document that was read at ``location``.
 
     Raises:
-        CatalogError: it is no JSON, or JSON but no STAC.
+        NoStacError: it is no JSON, or JSON but no STAC.
+        CatalogError: it is more than is read.
     """
     try:
         content = parse_json(text)
@@ -221,7 +270,7 @@ def parse_document(text: bytes, location: str) -> Document:
     except ValueError as error:
         kinds = (kind for start, kind in OTHER_KINDS.items() if text.lstrip().startswith(start))
         kind = next(kinds, "no JSON")
-        raise CatalogError(
+        raise NoStacError(
             f"The catalogue {location} is {kind}, not a STAC catalogue; "
             "check that CATALOG is the address of a STAC API or catalogue."
         ) from error
@@ -232,10 +281,10 @@ def to_document(content: Any, location: str) -> Document:
     """The STAC document that the JSON read at ``location`` is.
 
     Raises:
-        CatalogError: it is no STAC.
+        NoStacError: it is none.
     """
     if not _is_stac(content):
-        raise CatalogError(
+        raise NoStacError(
             f"{location} is JSON but no STAC catalogue, collection or item; "
             "check that CATALOG is the address of a STAC API or catalogue."
         )

@@ -8,19 +8,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..whole_file import whole_file
+from ...bridge.part_files import real_place
+from ..whole_file import errors_in_words, whole_file
 
 
 class FeatureFile:
     """A FeatureCollection while it is written."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, target: Path) -> None:
         self._file = file
+        self._target = target
         self._before_next = "\n"
 
     def write(self, feature: dict[str, Any]) -> None:
-        """Add a feature."""
-        self._file.write(self._before_next + json.dumps(feature, ensure_ascii=False))
+        """Add a feature.
+
+        Raises:
+            OutputError: this file cannot be written; another that is open meanwhile may be.
+        """
+        text = self._before_next + json.dumps(feature, ensure_ascii=False)
+        with errors_in_words(self._target):
+            self._file.write(text)
         self._before_next = ",\n"
 
 
@@ -37,5 +45,5 @@ def feature_file(target: Path, scratch: Path) -> Iterator[FeatureFile]:
         part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
     ):
         file.write('{"type": "FeatureCollection", "features": [')
-        yield FeatureFile(file)
+        yield FeatureFile(file, real_place(target))
         file.write("\n]}\n")

@@ -54,7 +54,9 @@ def find_scenes(
         NoScenesError: nothing meets the conditions; the message says what would find some.
     """
     if search.scenes:
-        return scenes_given(search.scenes, profile, area, reporter, access)
+        return scenes_given(
+            search.scenes, profile, area, reporter, access, ids=frozenset(search.scene_ids)
+        )
     conditions = read_conditions(search, profile.collection, area.search_geometry)
     reporter.progress(0, "Opening the catalogue")
     source = open_source(_catalog_location(search, profile), profile, access)

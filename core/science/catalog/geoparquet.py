@@ -8,6 +8,7 @@ times are timestamps, and what an item does not have is null.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import IO, Any
@@ -17,6 +18,7 @@ import shapely
 from ...bridge.errors import CatalogError
 from .candidates import scene_moment
 from .checks import Conditions, Period
+from .documents import NoStacError
 from .parquet_pages import (
     MAGIC,
     SMALLER_PARTS,
@@ -44,6 +46,19 @@ def is_parquet(file: IO[bytes]) -> bool:
     return is_one
 
 
+def check_parquet_ends(file: IO[bytes], location: str) -> None:
+    """Check that Parquet ends as it does, and leave ``file`` at its beginning.
+
+    Raises:
+        NoStacError: it is a part of a file, or something follows.
+    """
+    file.seek(-len(MAGIC), os.SEEK_END)
+    is_whole = file.read() == MAGIC
+    file.seek(0)
+    if not is_whole:
+        raise NoStacError(_damaged(location))
+
+
 class GeoParquetSource(SearchedSource):
     """The items of one file, a hundred rows at once at most."""
 
@@ -65,9 +80,7 @@ class GeoParquetSource(SearchedSource):
             is_readers = isinstance(error, Exception) or type(error).__name__ == "PanicException"
             if isinstance(error, CatalogError) or not is_readers:
                 raise
-            raise CatalogError(
-                f"The catalogue {self.location} is damaged Parquet; fetch or write it again."
-            ) from error
+            raise CatalogError(_damaged(self.location)) from error
         self.share_done = 1.0
 
     def collection(self, name: str) -> dict[str, Any] | None:  # noqa: ARG002
@@ -123,6 +136,10 @@ def _open(file: IO[bytes], location: str) -> Any:
         raise _too_large(location)
     file.seek(0)
     return arro3.io.read_parquet(file, batch_size=rows)
+
+
+def _damaged(location: str) -> str:
+    return f"The catalogue {location} is damaged Parquet; fetch or write it again."
 
 
 def _too_large(location: str) -> CatalogError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Set
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from .found import DroppedScenes, FoundScenes
 from .gathering import Gathering
 from .hrefs import read_location
 from .opening import open_items_file
+from .source import RawItem
 
 if TYPE_CHECKING:
     from ..access.access import Access
@@ -27,8 +29,12 @@ def scenes_given(
     area: AreaOfInterest,
     reporter: Reporter,
     access: Access | None = None,
+    *,
+    ids: Set[str] = frozenset(),
 ) -> FoundScenes:
     """The scenes in the ItemCollection file (footprints GeoJSON, GeoParquet) that touch the area.
+
+    Of all of them those with one of ``ids``, if there are any.
 
     Raises:
         CatalogError: the file cannot be read or is no STAC.
@@ -40,7 +46,8 @@ def scenes_given(
     gathering = Gathering(source)
     collections: set[Any] = set()
     outside = 0
-    for candidate in gathering.read(chain.from_iterable(source.batches(None))):
+    items = chain.from_iterable(source.batches(None))
+    for candidate in gathering.read(_chosen(items, ids) if ids else items):
         collections.add(candidate.item.get("collection"))
         if area.search_geometry.intersects(candidate.footprint):
             gathering.take(candidate)
@@ -65,3 +72,11 @@ def scenes_given(
         )
     dropped = [DroppedScenes("outside the area of interest", outside)] if outside else []
     return gathering.finish(dropped, reporter)
+
+
+def _chosen(items: Iterable[RawItem], ids: Set[str]) -> Iterator[RawItem]:
+    for item, document in items:
+        # Whatever is no item is none of those chosen.
+        name = item.get("id") if isinstance(item, dict) else None
+        if isinstance(name, str) and name in ids:
+            yield item, document

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import url2pathname
 
 from ...bridge.errors import InvalidRequestError
-from ..web.addresses import WEB_SCHEMES, is_remote, scheme_of
+from ..web.addresses import QUERY, WEB_SCHEMES, is_remote, scheme_of
 
 READABLE_SCHEMES = WEB_SCHEMES | {"s3", "gs"}
 DRIVE = re.compile(r"[A-Za-z]:")
@@ -130,6 +130,9 @@ def resolve_hrefs(item: dict[str, Any], document: str) -> tuple[dict[str, Any], 
     are left out: the item stands alone.
     """
     base = _own_location(item, document)
+    if is_remote(base):
+        # An href such as "#a" would else take over the token that the item was asked for with.
+        base = QUERY.sub("", base)
     assets = {}
     for name, asset in item["assets"].items():
         href = _resolve(str(asset["href"]), base, document)

@@ -6,6 +6,7 @@ import json
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -13,6 +14,7 @@ import pystac
 
 from ...bridge.home import jobs_folder, make_home_folder
 from ..web.json_text import parse_json
+from ..whole_file import errors_in_words
 
 # A search rarely finds more; what it finds beyond goes to the disk.
 BYTES_IN_MEMORY = 4 * 2**20
@@ -33,30 +35,47 @@ class ItemStore:
     """
 
     def __init__(self) -> None:
-        folder = jobs_folder()
-        make_home_folder(folder)
+        self._folder = jobs_folder()
+        with self._errors_in_words():
+            make_home_folder(self._folder)
         # It has no name outside this process, so nothing is left of it however that ends.
-        self._file = tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY, dir=str(folder))  # noqa: SIM115
+        self._file = tempfile.SpooledTemporaryFile(  # noqa: SIM115
+            BYTES_IN_MEMORY, dir=str(self._folder)
+        )
         self._end = 0
         self._is_at_end = True
 
     def add(self, item: dict[str, Any]) -> Place:
-        """Keep ``item``, and tell where."""
+        """Keep ``item``, and tell where.
+
+        Raises:
+            OutputError: the disk is full or fails.
+        """
         content = zlib.compress(json.dumps(item, separators=(",", ":")).encode("ascii"), 1)
-        if not self._is_at_end:
-            self._file.seek(self._end)
-            self._is_at_end = True
-        self._file.write(content)
+        with self._errors_in_words():
+            if not self._is_at_end:
+                self._file.seek(self._end)
+                self._is_at_end = True
+            self._file.write(content)
         place = Place(self._end, len(content))
         self._end += len(content)
         return place
 
     def read(self, place: Place) -> dict[str, Any]:
-        """The item that was kept at ``place``."""
+        """The item that was kept at ``place``.
+
+        Raises:
+            OutputError: the disk is full, as what was kept last is written now, or fails.
+        """
         self._is_at_end = False
-        self._file.seek(place.start)
-        item: dict[str, Any] = parse_json(zlib.decompress(self._file.read(place.length)))
+        with self._errors_in_words():
+            self._file.seek(place.start)
+            content = self._file.read(place.length)
+        item: dict[str, Any] = parse_json(zlib.decompress(content))
         return item
+
+    def _errors_in_words(self) -> AbstractContextManager[None]:
+        return errors_in_words(self._folder / "items", f"What is found, kept in {self._folder},")
 
 
 class StoredItems(Sequence[pystac.Item]):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...bridge.credentials import Credentials
-from ...bridge.plain_text import plain_cell
+from ...bridge.plain_text import plain_cell, plain_json
 from ...bridge.profiles import CollectionProfile, find_profile
 from ...bridge.request import SearchScenesRequest
 from ..area import read_area
@@ -122,9 +122,17 @@ def _footprint(
             "platform": _cell(item.properties.get("platform")),
             "thumbnail": _cell(_thumbnail(item, profile.thumbnail)),
             "href": _cell(_own_address(item)),
-            "item": json.dumps(content, ensure_ascii=False),
+            "item": _item_text(content),
         },
     }
+
+
+def _item_text(content: dict[str, Any]) -> str:
+    """The whole item for a cell, as JSON in which QGIS sees no HTML."""
+    text = json.dumps(content, ensure_ascii=False)
+    # GDAL writes JSON into GeoJSON as an object, with ``<`` as it is, but no text that begins so.
+    start = " " if "<" in text else ""
+    return start + plain_json(text)
 
 
 def _cell(value: Any) -> str | None:

@@ -10,7 +10,13 @@ from typing import IO, Any
 
 from ...bridge.errors import CatalogError
 from ..web.json_text import JSON_DECODER, MOST_VALUES, check_values, count_values
-from .documents import MOST_DOCUMENT_BYTES, Document, DocumentReader, to_document
+from .documents import (
+    MOST_DOCUMENT_BYTES,
+    Document,
+    DocumentReader,
+    NoStacError,
+    to_document,
+)
 from .source import RawItem, title_of
 from .static import StaticSource, item_of, items_in
 
@@ -23,6 +29,8 @@ READ_AT_ONCE = 2**20
 ITEMS_AT_ONCE = 500
 BYTES_AT_ONCE = 4 * 2**20
 BLANKS = " \t\n\r"
+# At both ends, to see whether all of it is there.
+ENDS_BYTES = 2**10
 
 
 def is_long(file: IO[bytes]) -> bool:
@@ -30,6 +38,23 @@ def is_long(file: IO[bytes]) -> bool:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     return size > LONG_BYTES
+
+
+def check_document_ends(file: IO[bytes], location: str) -> None:
+    """Check that a long document ends as objects do, and leave ``file`` at its beginning.
+
+    What does not begin as one is told to be none when it is read.
+
+    Raises:
+        NoStacError: it is a part of one, or something follows.
+    """
+    begin = file.read(ENDS_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - ENDS_BYTES, 0))
+    end = file.read().rstrip()
+    file.seek(0)
+    if begin.startswith(b"{") and not end.endswith(b"}"):
+        raise NoStacError(_damaged(location, "it does not end as JSON does"))
 
 
 class LongDocumentSource(StaticSource):
@@ -63,15 +88,19 @@ class LongDocumentSource(StaticSource):
                     yield batch
                     batch = []
         except ValueError as error:
-            raise CatalogError(
-                f"The catalogue {self.location} is not a STAC catalogue, or is damaged ({error}); "
-                "check that CATALOG is the address of a STAC API or catalogue, or fetch it again."
-            ) from error
+            raise CatalogError(_damaged(self.location, error)) from error
         yield batch
         self._root = to_document(members, self.location)
         self.title = title_of(self._root)
         if self._root.type != "FeatureCollection":
             yield items_in(self._root)
+
+
+def _damaged(location: str, reason: object) -> str:
+    return (
+        f"The catalogue {location} is not a STAC catalogue, or is damaged ({reason}); "
+        "check that CATALOG is the address of a STAC API or catalogue, or fetch it again."
+    )
 
 
 class _JsonText:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from ...bridge.errors import CatalogError
 from ...bridge.profiles import CollectionProfile
 from ..web.addresses import is_remote
 from .documents import Document, DocumentReader, is_api, read_document
-from .geoparquet import GeoParquetSource, is_parquet
+from .geoparquet import GeoParquetSource, check_parquet_ends, is_parquet
 from .local_scenes.folder import LocalScenes
-from .long_document import LongDocumentSource, is_long
+from .long_document import LongDocumentSource, check_document_ends, is_long
 from .source import SearchedSource
 from .static import StaticSource
 
@@ -81,10 +81,23 @@ def open_items_file(location: str, access: Access | None = None) -> StaticSource
 def _open_file(
     location: str, reader: DocumentReader
 ) -> Document | LongDocumentSource | GeoParquetSource:
-    """A document, or the source that it is where it need not be in memory as a whole."""
-    file, location = reader.open(location)
-    if is_parquet(file):
-        return GeoParquetSource(file, location)
-    if is_long(file):
-        return LongDocumentSource(file, location, reader)
-    return read_document(file, location)
+    """A document, or the source that it is where it need not be in memory as a whole.
+
+    Of the latter only the end is looked at, and that while it may be asked for again.
+    """
+
+    def read(file: IO[bytes], found_at: str) -> Document | LongDocumentSource | GeoParquetSource:
+        if is_parquet(file):
+            if is_remote(location):
+                check_parquet_ends(file, found_at)
+            return GeoParquetSource(file, found_at)
+        if is_long(file):
+            if is_remote(location):
+                check_document_ends(file, found_at)
+            return LongDocumentSource(file, found_at, reader)
+        return read_document(file, found_at)
+
+    file, found = reader.open(location, read)
+    if isinstance(found, Document):
+        file.close()
+    return found

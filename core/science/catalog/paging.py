@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from ...bridge.errors import CatalogError
@@ -58,15 +59,14 @@ def read_pages(client: WebClient, first: WebRequest, key: str) -> Iterator[dict[
                 "pages; narrow the dates or the area, or use another CATALOG."
             )
         sent.add(identity)
-        answer = client.ask(request)
-        page = _read_page(answer, key)
+        page, address = client.ask(request, partial(_read_page, key))
         ids = {hash(str(entry.get("id"))) for entry in page[key] if isinstance(entry, dict)}
         barren = barren + 1 if ids <= seen else 0
         seen |= ids
         told = number_matched(page)
         matched = matched if told is None else told
         yield page
-        request = _next_request(page, request, answer.address)
+        request = _next_request(page, request, address)
         if request is None and _leads_on(page):
             raise _unfinished(first, "leads from its last page to one that must not be read")
 
@@ -86,11 +86,16 @@ def _unfinished(first: WebRequest, reason: str) -> UnfinishedError:
     )
 
 
-def _read_page(answer: WebAnswer, key: str) -> dict[str, Any]:
+def _read_page(key: str, answer: WebAnswer) -> tuple[dict[str, Any], str]:
+    """The page, and where it was found.
+
+    Raises:
+        ValueError: it is none.
+    """
     page = parse_json(answer.content)
     if not isinstance(page, dict) or not isinstance(page.get(key), list):
         raise ValueError(f"it is an answer without {key}")
-    return page
+    return page, answer.address
 
 
 def _next_request(page: dict[str, Any], current: WebRequest, address: str) -> WebRequest | None:

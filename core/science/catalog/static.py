@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, starmap
 from queue import SimpleQueue
 from typing import IO, Any, TypeGuard, TypeVar
 from urllib.parse import urlsplit
@@ -20,7 +20,6 @@ from .documents import (
     Document,
     DocumentReader,
     LostServerError,
-    read_document,
 )
 from .hrefs import resolve_link
 from .source import MOST_ENTRIES, RawItem, SearchedSource, title_of
@@ -206,30 +205,29 @@ def _read_all(
         LostServerError: the server ``host`` was given up after it had sent others.
     """
 
-    def fetch(location: str) -> tuple[IO[bytes], str] | Unreadable:
+    def attempt(read: Callable[..., Found], location: str, *fetched: Any) -> Found | Unreadable:
         try:
-            return reader.fetch(location)
+            return read(location, *fetched)
         except (CatalogError, AccessError) as error:
             if isinstance(error, LostServerError) and urlsplit(location).netloc == host:
                 # All that is left of the catalogue would be missing.
                 raise
             return error
 
+    def fetch(location: str) -> tuple[str, tuple[IO[bytes], str] | Unreadable]:
+        return location, attempt(reader.fetch, location)
+
+    def parsed(location: str, fetched: tuple[IO[bytes], str] | Unreadable) -> Document | Unreadable:
+        if isinstance(fetched, (CatalogError, AccessError)):
+            return fetched
+        return attempt(reader.read_fetched, location, *fetched)
+
     locations = iter(locations)
     for first in locations:
         if is_remote(first):
-            yield from map(_parsed, _read_ahead(fetch, chain([first], locations)))
+            yield from starmap(parsed, _read_ahead(fetch, chain([first], locations)))
         else:
-            yield _parsed(fetch(first))
-
-
-def _parsed(fetched: tuple[IO[bytes], str] | Unreadable) -> Document | Unreadable:
-    if isinstance(fetched, (CatalogError, AccessError)):
-        return fetched
-    try:
-        return read_document(*fetched)
-    except CatalogError as error:
-        return error
+            yield parsed(*fetch(first))
 
 
 def _read_ahead(read: Callable[[str], Found], locations: Iterable[str]) -> Iterator[Found]:

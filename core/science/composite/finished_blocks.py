@@ -102,8 +102,7 @@ class FinishedBlocks:
         self._layout = layout
         self._bytes_to_come = _raster_bytes(layout)
         try:
-            make_home_folder(folder)
-            self._lock = claim(folder)
+            self._lock = _make_and_claim(folder)
             if self._lock is None:
                 self._tell_not_kept("another run of the same request keeps its own")
                 return
@@ -236,6 +235,21 @@ class FinishedBlocks:
                 f"From here on finished blocks are not kept ({reason}): if this run ends early, "
                 "the next one computes them again."
             )
+
+
+def _make_and_claim(folder: Path) -> FileLock | None:
+    """See ``claim``.
+
+    Raises:
+        OSError: the folder cannot be made or written, or the disk knows no locks.
+    """
+    make_home_folder(folder)
+    try:
+        return claim(folder)
+    except FileNotFoundError:
+        # Whoever cleans up was faster, and took it for one of a killed run.
+        make_home_folder(folder)
+        return claim(folder)
 
 
 def _raster_bytes(layout: RasterLayout) -> int:

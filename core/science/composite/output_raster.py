@@ -15,7 +15,8 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from ...bridge.errors import OutputError
-from ..whole_file import is_disk_full, write_error
+from ...bridge.plain_text import plain_words
+from ..whole_file import ELSEWHERE, is_disk_full, write_error
 from .block import Block, BlockComposite
 from .cog.assembly import assemble_cog
 from .cog.pixels import FLOATING_POINT_DIFFERENCES, HORIZONTAL_DIFFERENCES, compress
@@ -175,8 +176,9 @@ class OutputRaster:
         Raises:
             OutputError: the disk is full or failed.
         """
-        with _errors_in_words(target, "The composite"):
+        with self._scratch_errors_in_words():
             self._pyramid.complete()
+        with _errors_in_words(target, f"The composite in {target.parent}"):
             template = _full_resolution_tags(self.layout, self._tags, self._statistics.tags())
             self._assemble(target, template)
 
@@ -194,7 +196,7 @@ class OutputRaster:
         return _errors_in_words(
             self._scratch,
             f"The composite's scratch file in {self._scratch.parent}",
-            "see to that disk, or set FAIRWEATHER_HOME to a folder on another one",
+            ELSEWHERE,
         )
 
     def _take(self, tile: Tile, pixels: np.ndarray | None) -> None:
@@ -237,7 +239,7 @@ def _full_resolution_tags(
             dataset.update_tags(**tags)
             dataset.descriptions = tuple(band.name for band in bands)
             for number, (band, statistics) in enumerate(zip(bands, band_tags, strict=True), 1):
-                dataset.update_tags(number, title=band.title, **statistics)
+                dataset.update_tags(number, title=plain_words(band.title), **statistics)
             if layout.dtype == "int16":
                 step = 1 / INT16_STEPS
                 dataset.scales = tuple(1.0 if band is _COUNT_BAND else step for band in bands)

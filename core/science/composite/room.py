@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...bridge.errors import OutputError
 from ...bridge.folder_size import folder_size
-from ...bridge.home import unfinished_folder
+from ...bridge.leftovers import all_unfinished
 from ..imagery.estimate import bytes_in_words
 from ..reporter import Reporter
 from .inputs import CompositeInputs
@@ -42,7 +42,7 @@ def check_room(inputs: CompositeInputs, scratch: Path, reporter: Reporter) -> No
     """
     folder = _nearest_folder(Path(inputs.request.output).absolute().parent)
     size = inputs.estimate.output_bytes
-    kept = folder_size(unfinished_folder())
+    kept = sum(map(folder_size, all_unfinished()))
     output = Disk(folder, f"the disk of {folder}", OUTPUT_ADVICE)
     tiles = Disk(scratch, f"the disk of unfinished jobs, {scratch.parent},", SCRATCH_ADVICE, kept)
     if _is_same_disk(folder, scratch):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from ...bridge.errors import InvalidRequestError, ReadError
+from ...bridge.plain_text import plain_json
 from ...bridge.request import ON_ERROR_CHOICES
 from ..web.addresses import without_query
 from ..words import count_of
@@ -162,14 +163,13 @@ def losses_in_words(lost: Sequence[LostFile], block: str) -> list[str]:
 
 def losses_as_json(lost: Iterable[LostFile]) -> str:
     """For the metadata of a file: item id, band, number of blocks and reason of each."""
-    return json.dumps(
-        [
-            {
-                "item": file.loss.scene,
-                "asset": file.loss.band,
-                "blocks": file.blocks,
-                "reason": file.loss.reason,
-            }
-            for file in lost
-        ]
-    )
+    content = [
+        {
+            "item": file.loss.scene,
+            "asset": file.loss.band,
+            "blocks": file.blocks,
+            "reason": file.loss.reason,
+        }
+        for file in lost
+    ]
+    return plain_json(json.dumps(content))

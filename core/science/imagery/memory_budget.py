@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from ...bridge.errors import InvalidRequestError
+from ...bridge.errors import InvalidRequestError, OutputError
+from ..whole_file import ELSEWHERE
 from .mask_buffer import BYTES_BY_GROWN_PIXEL
 from .readers import READS_IN_FLIGHT
 
@@ -59,8 +60,19 @@ def budget_bytes(memory_gb: float) -> int:
 
 
 def disk_bytes_for_days(folder: Path) -> int:
-    """How much of the disk that ``folder`` is on may hold days."""
-    return min(shutil.disk_usage(folder).free // SHARE_OF_DISK, MOST_DISK_BYTES)
+    """How much of the disk that ``folder`` is on may hold days.
+
+    Raises:
+        OutputError: the folder is gone, or its disk fails.
+    """
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise OutputError(
+            f"The folder of unfinished jobs, {folder.parent}, cannot be used ({error.strerror}); "
+            f"{ELSEWHERE}."
+        ) from error
+    return min(free // SHARE_OF_DISK, MOST_DISK_BYTES)
 
 
 def plan_blocks(

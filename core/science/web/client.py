@@ -7,8 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, overload
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -18,7 +17,8 @@ from urllib3.exceptions import TimeoutError as ServerTimeoutError
 from .addresses import without_query
 from .bodies import read_whole
 from .connections import Connections
-from .errors import ForbiddenPlaceError, WebError
+from .errors import ForbiddenPlaceError, WebError, WrongAnswerError
+from .json_text import TooManyValuesError
 from .patience import PASSING_STATUSES, Servers
 from .private_addresses import PrivateAddressError, PrivateAddresses
 from .reasons import reason_in_words
@@ -60,6 +60,10 @@ class WebAnswer:
     address: str
 
 
+def _as_it_is(answer: WebAnswer) -> WebAnswer:
+    return answer
+
+
 class WebClient:
     """Asks for documents, from any number of threads; connections are kept for the next.
 
@@ -79,45 +83,81 @@ class WebClient:
         self._connections = Connections(allowed, connections, TIMEOUT, PACE)
         self._servers = Servers()
 
-    def ask(self, request: WebRequest) -> WebAnswer:
-        """The answer to ``request``.
+    @overload
+    def ask(self, request: WebRequest) -> WebAnswer: ...
+
+    @overload
+    def ask(self, request: WebRequest, read: Callable[[WebAnswer], Found]) -> Found: ...
+
+    def ask(self, request: WebRequest, read: Callable[[WebAnswer], Any] = _as_it_is) -> Any:
+        """What ``read`` makes of the answer to ``request``; without it, the answer.
+
+        ``read`` raises a ValueError at what is not what was asked for: then it is asked for again.
 
         Raises:
             WebError: there is none, it is an error, or it is too large or too slow to be one;
                 or the request leads where it must not (``ForbiddenPlaceError``).
+            ValueError: as ``read`` does, of the last answer.
         """
         content = io.BytesIO()
-        address = self.ask_into(request, content, MOST_BYTES)
-        return WebAnswer(content.getvalue(), address)
 
-    def ask_into(self, request: WebRequest, file: IO[bytes], most_bytes: int) -> str:
-        """Write the answer to ``request`` into ``file``; the address it came from in the end.
+        def read_content(address: str) -> Any:
+            return read(WebAnswer(content.getvalue(), address))
+
+        return self.ask_into(request, content, MOST_BYTES, read_content)
+
+    def ask_into(
+        self,
+        request: WebRequest,
+        file: IO[bytes],
+        most_bytes: int,
+        read: Callable[[str], Found],
+        before: ValueError | None = None,
+    ) -> Found:
+        """Write the answer to ``request`` into ``file``; what ``read`` makes of it.
+
+        ``read`` is given the address that it came from in the end. ``before`` is what was raised
+        at an answer to the same request that was read only later.
 
         Raises:
             WebError: as ``ask`` does.
+            ValueError: as ``read`` does, of the last answer.
         """
         begin = file.tell()
 
-        def ask() -> str:
+        def ask() -> Found:
             file.seek(begin)
             file.truncate()
-            return self._ask_once(request, file, most_bytes)
+            address = self._ask_once(request, file, most_bytes)
+            with _doubting():
+                return read(address)
 
         def ask_again() -> None:
             with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
                 self._ask_once(request, nowhere, most_bytes)
 
-        return self._patiently(request.address, ask, ask_again)
+        return self._patiently(request.address, ask, ask_again, before)
 
     def post_form(
-        self, address: str, form: Mapping[str, str], most_bytes: int
-    ) -> tuple[int, bytes]:
-        """Status and content of the answer to a form, which is sent nowhere else.
+        self,
+        address: str,
+        form: Mapping[str, str],
+        most_bytes: int,
+        read: Callable[[int, bytes], Found],
+    ) -> Found:
+        """What ``read`` makes of status and content of the answer to a form, sent nowhere else.
 
         Raises:
             WebError: there is none, or the server stays too busy for one.
+            ValueError: as ``read`` does, of the last answer (see ``ask``).
         """
-        return self._patiently(address, partial(self._post_once, address, form, most_bytes))
+
+        def ask() -> Found:
+            answer = self._post_once(address, form, most_bytes)
+            with _doubting():
+                return read(*answer)
+
+        return self._patiently(address, ask)
 
     def has_lost(self, address: str) -> bool:
         """Whether the server there has sent something, and was given up afterwards."""
@@ -136,21 +176,29 @@ class WebClient:
         address: str,
         ask: Callable[[], Found],
         ask_again: Callable[[], object] | None = None,
+        before: ValueError | None = None,
     ) -> Found:
         """What ``ask`` finds, asked again while that may help.
 
         ``ask_again`` asks for the same once it was found, to see whether the server still answers.
         """
-        with self._servers.attempts(address) as attempts:
-            while True:
-                attempts.begin()
-                try:
-                    found = ask()
-                except WebError as error:
-                    attempts.failed(error)
-                else:
-                    attempts.succeeded(ask_again)
-                    return found
+        try:
+            with self._servers.attempts(address) as attempts:
+                if before is not None:
+                    attempts.failed(WrongAnswerError(before))
+                while True:
+                    attempts.begin()
+                    try:
+                        found = ask()
+                    except WebError as error:
+                        attempts.failed(error)
+                    else:
+                        attempts.succeeded(ask_again)
+                        return found
+        except WrongAnswerError as error:
+            fault = error.fault
+        # Raised here, it keeps the cause that it has.
+        raise fault
 
     def _post_once(
         self, address: str, form: Mapping[str, str], most_bytes: int
@@ -189,6 +237,17 @@ class WebClient:
                 _check(answer)
                 read_whole(answer.response, file, most_bytes)
                 return answer.route.address
+
+
+@contextmanager
+def _doubting() -> Iterator[None]:
+    try:
+        yield
+    except TooManyValuesError:
+        # Nobody sends that by mistake.
+        raise
+    except ValueError as error:
+        raise WrongAnswerError(error) from error
 
 
 def _whole_address(request: WebRequest) -> str:

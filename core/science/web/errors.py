@@ -32,6 +32,17 @@ class WebError(Exception):
         return self.reason if self.status is None else f"error {self.status}"
 
 
+class WrongAnswerError(WebError):
+    """An answer came, but not what was asked for: half of it, nothing, or somebody else's page.
+
+    ``fault`` is what was raised by whoever read it.
+    """
+
+    def __init__(self, fault: ValueError) -> None:
+        super().__init__("it sends something else than was asked for")
+        self.fault = fault
+
+
 class BrokenOffError(WebError):
     """An answer began, and did not come to its end."""
 

@@ -9,16 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .errors import ForbiddenPlaceError, WebError
+from .errors import ForbiddenPlaceError, WebError, WrongAnswerError
 from .hosts import origin
 
 # What a busy server answers.
 PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+# Most often it is meant; busy servers and hotels' networks say it for a while.
+FORBIDDEN = 403
 # After so many failures in a row of any of its documents, a server is asked by one thread only.
 FAILURES_OF_SILENCE = 8
 # After so many of its documents were given up, if they are more than were read, it is given up;
 # and none is asked for twice any more.
 MOST_GIVEN_UP = 8
+# After so many of its documents stayed forbidden or wrong, no such answer is doubted any more.
+MOST_WRONG = 8
 FIRST_PAUSE = 0.5
 # Times the first pause: before each look whether a server still sends what it has sent before.
 PAUSES_OF_LOOKS = (0, 1, 2)
@@ -43,6 +47,8 @@ WHILE_OTHERS_ARE_READ = Patience(retries=4, seconds=100)
 # A network may be away for a minute.
 FOR_A_SILENT_SERVER = Patience(retries=8, seconds=100)
 FOR_A_BROKEN_SERVER = Patience(retries=0, seconds=0)
+# Of whatever server: the sentence about a wrong address or wanted keys is not to be waited for.
+FOR_A_WRONG_ANSWER = Patience(retries=2, seconds=30)
 
 
 class ServerDownError(WebError):
@@ -57,7 +63,8 @@ class _Server:
     """``answers`` are the documents read, ``failures`` the attempts that failed since the last.
 
     ``last_reason`` is why the last of them failed. ``ask_again`` asks once for what was read last,
-    and ``signs`` is how often it was sent again.
+    and ``signs`` is how often it was sent again. ``wrong`` are the documents that were answered,
+    but stayed forbidden or wrong.
     """
 
     answers: int = 0
@@ -65,6 +72,7 @@ class _Server:
     ask_again: Callable[[], object] | None = None
     failures: int = 0
     given_up: int = 0
+    wrong: int = 0
     last_reason: str = ""
     is_down: bool = False
     asking: Attempts | None = None
@@ -115,6 +123,7 @@ class Attempts:
         self._server = server
         self._heard_at_first = 0
         self._failures = 0
+        self._wrong_answers = 0
         self._seconds = 0.0
         self._since = time.monotonic()
 
@@ -150,12 +159,13 @@ class Attempts:
         """
         if isinstance(error, ForbiddenPlaceError):
             raise error
-        if error.status is not None and not error.may_pass:
+        if isinstance(error, WrongAnswerError) or (error.status and not error.may_pass):
             self.succeeded()
-            raise error
+            self._doubt(error)
+            return
         with self._changed:
             self._count_failure(error)
-            patience, pause = self._patience, self._pause(error)
+            patience, pause = self._patience, self._pause(error, self._failures)
             is_over = self._failures > patience.retries or self._seconds + pause > patience.seconds
         if is_over or not error.may_pass:
             sends_others = self._sends_others()
@@ -163,11 +173,7 @@ class Attempts:
             if sends_others or patience is not WHILE_OTHERS_ARE_READ or not error.may_pass:
                 self._give_up(sends_others)
                 raise error
-        with self._changed:
-            # Woken as soon as the server is given up.
-            self._changed.wait_for(lambda: self._server.is_down, pause)
-            self._count_time()
-            self._check()
+        self._wait(pause)
 
     def end(self) -> None:
         """There are no more: another thread may ask a silent server."""
@@ -175,6 +181,33 @@ class Attempts:
             if self._server.asking is self:
                 self._server.asking = None
                 self._changed.notify_all()
+
+    def _doubt(self, error: WebError) -> None:
+        """Wait before the next attempt at what was answered, if the answer may be another then.
+
+        Raises:
+            WebError: ``error``, if it is the server's own, or stays the same.
+        """
+        if error.status not in (None, FORBIDDEN):
+            raise error
+        with self._changed:
+            self._wrong_answers += 1
+            self._count_time()
+            is_doubted = self._server.wrong < MOST_WRONG
+            patience = FOR_A_WRONG_ANSWER if is_doubted else FOR_A_BROKEN_SERVER
+            pause = self._pause(error, self._wrong_answers)
+            over = self._wrong_answers > patience.retries, self._seconds + pause > patience.seconds
+            if any(over):
+                self._server.wrong += 1
+                raise error
+        self._wait(pause)
+
+    def _wait(self, pause: float) -> None:
+        with self._changed:
+            # Woken as soon as the server is given up.
+            self._changed.wait_for(lambda: self._server.is_down, pause)
+            self._count_time()
+            self._check()
 
     @property
     def _patience(self) -> Patience:
@@ -206,8 +239,8 @@ class Attempts:
             self._heard_at_first = self._heard
         self._count_time()
 
-    def _pause(self, error: WebError) -> float:
-        pause = min(FIRST_PAUSE * 2.0 ** (self._failures - 1), LONGEST_PAUSE)
+    def _pause(self, error: WebError, failures: int) -> float:
+        pause = min(FIRST_PAUSE * 2.0 ** (failures - 1), LONGEST_PAUSE)
         # Never quite the same: all would come back at once.
         pause *= random.uniform(LEAST_SHARE, 1)  # nosec B311: nothing is to be guessed
         return max(pause, error.retry_after or 0.0)

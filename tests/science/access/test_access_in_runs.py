@@ -1,6 +1,7 @@
 """Whole runs by the real worker on guarded servers: the same pixels, and no secret anywhere."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,59 @@ def test_signatures_that_end_in_mid_run(serve, scenes, watched, expected, limits
     shown = [str(watched.seen), Path(request.report).read_text(encoding="utf-8")]
     shown.append(Path(request.output).read_bytes().decode("latin-1"))
     assert "secretsignature" not in "".join(shown)
+
+
+def test_a_signature_of_ours_is_in_no_output(serve, scenes, watched, expected):
+    """From the search, by its files of scenes, to a composite and a time series of these."""
+    guard = ContainerGuard()
+    server = serve(guard, scenes.folder)
+    server.answer = guard.answer
+    signing = {
+        "address": f"{server.address}/sas/{{account}}/{{container}}",
+        "host": server.host[server.host.index(".") :],
+    }
+    profile = scenes.profile(access="planetary-computer", signing=signing)
+    catalog = scenes.catalog(f"{server.address}/pixels")
+    request = scenes.request(catalog, profile, watched.folder / "it.tif")
+    files = {"items": watched.folder / "items.json", "footprints": watched.folder / "feet.json"}
+    watched.run(SearchScenesRequest(request.search, *map(str, files.values())))
+    assert guard.tokens.given == []
+    content = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items()}
+    found = [
+        content["items"]["features"],
+        [json.loads(one["properties"]["item"]) for one in content["footprints"]["features"]],
+    ]
+    published = json.loads(catalog.read_text(encoding="utf-8"))["features"]
+    for items in found:
+        assert hrefs_of(items) == hrefs_of(published)
+
+    for path in files.values():
+        given = dataclasses.replace(request.search, scenes=str(path))
+        watched.run(dataclasses.replace(request, search=given))
+        check_pixels(request, expected)
+    watched.run(
+        TimeSeriesRequest(
+            request.search,
+            (Site(1, "one", {"type": "Point", "coordinates": [15.02, 45.13]}),),
+            "EPSG:4326",
+            ("red",),
+            SeriesRecipe(),
+            series=str(watched.folder / "series.csv"),
+            observations=str(watched.folder / "observations.csv"),
+            chart=str(watched.folder / "chart.html"),
+        )
+    )
+    assert len(guard.tokens.given) == 3
+    assert "secretsignature" in str([seen.target for seen in server.seen])
+    watched.assert_shows_no("secretsignature")
+
+
+def hrefs_of(items):
+    return {
+        (item["id"], name): asset["href"]
+        for item in items
+        for name, asset in item["assets"].items()
+    }
 
 
 def test_a_cluster_asks_for_its_own_signatures_and_is_sent_no_keys(

@@ -12,9 +12,37 @@ from fairweather.core.science.access import tokens as tokens_module
 from fairweather.core.science.access.access import Access, AccessRules
 from fairweather.core.science.access.tokens import Token
 from fairweather.core.science.imagery.files.byte_ranges import RangeError
+from fairweather.core.science.web import patience
 from guarded_server import BearerGuard, ContainerGuard, Reply, header_guard
 
+# What is soon another answer.
+PASSING = (
+    Reply(403, b"no"),
+    Reply(200, b"<html>Please sign in</html>"),
+    Reply(200, b""),
+    Reply(200, b'{"access_token": "a", "tok'),
+    Reply(200, b'{"message": "Too many requests"}'),
+)
 FORM = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "planted"}
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.001)
+
+
+def answering_at_first(reply, times, path, guard):
+    """What ``guard`` answers, but ``reply`` to the first ``times`` requests for a token."""
+    asked = []
+
+    def answer(seen):
+        if path in seen.path:
+            asked.append(seen)
+            if len(asked) <= times:
+                return reply
+        return guard.answer(seen)
+
+    return answer, asked
 
 
 def signing_of(server):
@@ -104,6 +132,13 @@ class TestContainers:
             reader(Access(AccessRules(signing=signing_of(server)))).read(
                 f"{server.address}/hls/it.bin", 0, 10
             )
+
+    @pytest.mark.parametrize("reply", PASSING)
+    def test_an_answer_that_is_soon_another(self, server, guard, file, reader, reply):
+        server.answer, asked = answering_at_first(reply, 2, "/sas/", guard)
+        ranges = reader(Access(AccessRules(signing=signing_of(server))))
+        assert ranges.read(f"{server.address}/hls/it.bin", 0, 10) == file[:10]
+        assert len(asked) == 3
 
     def test_other_hosts_get_none(self, server, serve, guard, file, reader):
         other = serve()
@@ -214,6 +249,29 @@ class TestOAuth:
         server.answer = lambda seen: Reply(200, body) if seen.path == "/token" else None
         with pytest.raises(AccessError, match="its answer holds none"):
             reader(self.access(server)).read(f"{server.address}/it.bin", 0, 10)
+
+    @pytest.mark.parametrize("reply", PASSING)
+    def test_an_answer_that_is_soon_another(self, server, guard, file, reader, reply):
+        server.answer, asked = answering_at_first(reply, 2, "/token", guard)
+        assert reader(self.access(server)).read(f"{server.address}/it.bin", 0, 10) == file[:10]
+        assert len(asked) == 3
+
+    @pytest.mark.parametrize(
+        ("reply", "count"),
+        [
+            (Reply(200, b"<html>"), 3),
+            (Reply(403, b"<html>"), 3),
+            # The server's own answers: a password is not tried three times.
+            (Reply(403, b'{"error": "invalid_grant"}'), 1),
+            (Reply(401, b"<html>"), 1),
+            (Reply(404, b"<html>"), 1),
+        ],
+    )
+    def test_how_often_one_that_stays_is_asked_for(self, server, guard, reader, reply, count):
+        server.answer, asked = answering_at_first(reply, 99, "/token", guard)
+        with pytest.raises(AccessError, match="gives no token"):
+            reader(self.access(server)).read(f"{server.address}/it.bin", 0, 10)
+        assert len(asked) == count
 
     def test_the_form_follows_no_redirect(self, server, serve, reader):
         thief = serve()

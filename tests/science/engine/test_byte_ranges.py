@@ -13,7 +13,7 @@ import pytest
 import steady_time
 from fairweather.core.bridge.errors import OutputError, ReadError
 from fairweather.core.bridge.part_files import FULL_DISK_ERRORS
-from fairweather.core.science.imagery.files import byte_ranges, tiff
+from fairweather.core.science.imagery.files import byte_ranges, copied_files, tiff
 from fairweather.core.science.imagery.files.byte_ranges import RangeError, RangeReader
 from fairweather.core.science.imagery.files.patience import StatusError
 from fairweather.core.science.imagery.files.tiff import TiffFile
@@ -222,7 +222,7 @@ class TestNoRanges:
     def test_a_file_that_is_too_large_is_never_cut(
         self, server, ranges, tmp_path, monkeypatch, size
     ):
-        monkeypatch.setattr(byte_ranges, "MOST_COPIED_BYTES", size)
+        monkeypatch.setattr(copied_files, "MOST_COPIED_BYTES", size)
         if size == len(CONTENT):
             assert ranges.read(server.href("a.bin"), 99_000, 5000) == CONTENT[99_000:]
             return
@@ -234,13 +234,13 @@ class TestNoRanges:
 
     def test_two_files_are_copied_at_the_same_time(self, folder, server, ranges, monkeypatch):
         (folder / "b.bin").write_bytes(CONTENT)
-        both_are_coming, pieces = threading.Barrier(2, timeout=5), byte_ranges.pieces
+        both_are_coming, pieces = threading.Barrier(2, timeout=5), copied_files.pieces
 
         def pieces_together(*arguments, **options):
             both_are_coming.wait()
             yield from pieces(*arguments, **options)
 
-        monkeypatch.setattr(byte_ranges, "pieces", pieces_together)
+        monkeypatch.setattr(copied_files, "pieces", pieces_together)
         hrefs = [server.href(name) for name in ("a.bin", "b.bin")]
         with ThreadPoolExecutor(2) as threads:
             found = list(threads.map(lambda href: ranges.read(href, 5, 9), hrefs))
@@ -264,7 +264,7 @@ def fill_the_disk(monkeypatch, number):
             raise OSError(number, os.strerror(number))
 
     def open_full(path, mode="r", **options):
-        return Full(path, "w") if mode == "wb" else open_path(path, mode, **options)
+        return Full(path, mode) if mode == "a+b" else open_path(path, mode, **options)
 
     monkeypatch.setattr(Path, "open", open_full)
 
@@ -279,7 +279,7 @@ def test_a_disk_that_is_full_while_ranges_are_copied(server, ranges, tmp_path, m
 
 
 def test_ranges_of_a_file_that_is_too_large(server, ranges, tmp_path, monkeypatch):
-    monkeypatch.setattr(byte_ranges, "MOST_COPIED_BYTES", 50_000)
+    monkeypatch.setattr(copied_files, "MOST_COPIED_BYTES", 50_000)
     monkeypatch.setattr(byte_ranges, "COPY_BYTES", 20_000)
     with pytest.raises(RangeError, match="it is larger than") as caught:
         ranges.copy(server.href("a.bin"))

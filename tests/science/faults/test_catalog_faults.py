@@ -1,20 +1,24 @@
 """Faults of the catalogue's own server: documents, searches and their pages."""
 
 import json
+import shutil
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 import stac_server
 import steady_time
 import urllib3
-from fairweather.core.bridge.errors import CatalogError
+from fairweather.core.bridge.errors import CatalogError, FairweatherError
+from fairweather.core.science.catalog import long_document
 from fairweather.core.science.catalog.documents import PARALLEL_REQUESTS
 from fairweather.core.science.web import client, patience
 
 ONCE = (
     *("refuse", "hang up", "reset", "cut", "stall"),
-    *("429 after 0", "429 after 1", "500", "502", "503", "504"),
+    *("429 after 0", "429 after 1", "500", "502", "503", "504", "403"),
+    *("short", "long", "html", "empty", "json", "a part", "a part, packed"),
 )
 FOR_GOOD = {
     "refuse": "broke|refuses",
@@ -30,6 +34,7 @@ FOR_GOOD = {
 OF_ONE_DOCUMENT = ("404", "html", "short")
 LOST = "does not answer any more"
 ITEMS = 7
+GEOPARQUET = Path(__file__).resolve().parents[1] / "geoparquet"
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +100,59 @@ def test_a_fault_at_every_request_loses_no_scene(server, catalog, find, fault):
             break
         number += 3 if "after 1" in fault else 1
     assert number > 4
+
+
+@pytest.fixture(params=["items.json", "long items.json", "items.parquet"])
+def items_file(request, server, monkeypatch):
+    """A file of four items on the faulty server, read as a whole or not; its address."""
+    if request.param.endswith(".parquet"):
+        pytest.importorskip("arro3.io", reason="arro3-io, which reads GeoParquet, is not installed")
+        shutil.copy(GEOPARQUET / "by_stac_geoparquet.parquet", server.folder / "items.parquet")
+    else:
+        shutil.copy(GEOPARQUET / "items.json", server.folder)
+    if request.param.startswith("long"):
+        monkeypatch.setattr(long_document, "LONG_BYTES", 5000)
+    return f"{server.address}/{request.param.split()[-1]}"
+
+
+@pytest.mark.parametrize("fault", ONCE)
+def test_a_fault_at_a_file_of_items_loses_no_scene(server, items_file, find, fault):
+    server.script = {1: fault}
+    found, reporter = find(items_file, max_cloud=100.0)
+    assert sorted(ids(found)) == ["bare", "cloudy", "first", "interval"]
+    assert not reporter.warnings
+    assert server.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked", "told"),
+    [
+        ("401", 1, "refuses access .error 401.; choose a configuration with its keys as AUTH"),
+        ("403", 3, "refuses access .error 403.; choose a configuration with its keys as AUTH"),
+        ("404", 1, "answers with error 404; check the address"),
+        ("html", 3, "is a web page, not a STAC catalogue; check that CATALOG"),
+    ],
+)
+def test_a_wrong_address_and_wanted_keys_are_soon_told(server, catalog, find, fault, asked, told):
+    server.everything = fault
+    with pytest.raises(FairweatherError, match=told):
+        find(catalog)
+    assert server.requests == asked
+
+
+@pytest.mark.parametrize("fault", ["html", "403"])
+def test_of_many_items_that_stay_wrong_a_few_are_asked_for_again(server, make_item, find, fault):
+    many = [make_item(f"scene-{number}") for number in range(200)]
+    catalog = static_catalog(server, many)
+    for number in range(199):
+        # Not 20 in a row that want keys.
+        if number % 10:
+            server.lasting[f"scene-{number}.json"] = (fault, 0, 10**9)
+    found, reporter = find(catalog)
+    assert ids(found) == sorted(f"scene-{number}" for number in [*range(0, 199, 10), 199])
+    assert "179 documents of the catalogue left out" in reporter.warnings[0]
+    most_doubted = patience.MOST_WRONG + PARALLEL_REQUESTS
+    assert server.requests <= 1 + 200 + most_doubted * patience.FOR_A_WRONG_ANSWER.retries
 
 
 @pytest.mark.parametrize("fault", FOR_GOOD)

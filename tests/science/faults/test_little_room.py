@@ -11,6 +11,7 @@ from fairweather.core.bridge.errors import OutputError
 from fairweather.core.bridge.home import unfinished_folder
 from fairweather.core.science.composite import room
 from fairweather.core.science.imagery.estimate import bytes_in_words
+from left_behind import unfinished_composite
 from small_job import assert_same_pixels
 
 # Two bands of float32, of which 85 % are left after compression.
@@ -115,11 +116,20 @@ def test_a_disk_that_says_nothing_or_zero_refuses_nothing(small_job, disks, monk
 
 
 def test_unfinished_composites_that_give_way_count_as_free(small_job, disks):
-    folder = unfinished_folder() / "another"
-    folder.mkdir(parents=True)
+    folder = unfinished_composite("another")
     (folder / "block-0-0.bin").write_bytes(bytes(int(3 * ESTIMATE)))
     disks(0.3 * ESTIMATE, is_one=True)
     assert not [text for text in small_job.dry_run() if "are free" in text]
+
+
+def test_a_users_own_folder_beside_them_gives_no_way(small_job, disks):
+    folder = unfinished_folder() / "novel"
+    folder.mkdir(parents=True)
+    (folder / "chapter.txt").write_bytes(bytes(int(3 * ESTIMATE)))
+    disks(0.3 * ESTIMATE, is_one=True)
+    with pytest.raises(OutputError, match="does not fit"):
+        small_job.run()
+    assert [path.name for path in folder.iterdir()] == ["chapter.txt"]
 
 
 def test_where_no_scene_lies_nothing_is_written(small_job, disks, server):

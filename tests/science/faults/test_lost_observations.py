@@ -5,23 +5,17 @@ from pathlib import Path
 
 import pytest
 from fairweather.core.bridge.errors import ReadError
+from small_job import assert_values
 
 EVERY_BYTE = (0, 1_000_000_000)
+ONCE = (
+    *("refuse", "hang up", "reset", "cut", "stall", "drip"),
+    *("429 after 0", "500", "502", "503", "403", "long", "short", "html"),
+    *("empty", "json", "a part", "a part, packed"),
+)
+FOR_GOOD = ("404", "500", "cut", "damaged")
 
-pytestmark = pytest.mark.usefixtures("impatient")
-
-
-def assert_values(small_job, rows, without=()):
-    """Every value as in plain numpy, none at the (site, day) of ``without``."""
-    assert len(rows) == 2 * 2 * small_job.days
-    for row in rows:
-        site, day = int(row["site_id"]), int(row["time"][8:10]) - 1
-        if (site, day) in without:
-            assert row["value"] == ""
-            assert row["clear_pixels"] == "0"
-        else:
-            expected = small_job.expected_value(site, row["index"], day)
-            assert float(row["value"]) == pytest.approx(expected, abs=1e-9)
+pytestmark = pytest.mark.usefixtures("steady")
 
 
 def test_a_calm_run(small_job):
@@ -72,22 +66,7 @@ def test_the_server_goes_away(server, small_job):
         small_job.series()
 
 
-KINDS = (
-    "refuse",
-    "hang up",
-    "reset",
-    "cut",
-    "drip",
-    "429 after 0",
-    "500",
-    "502",
-    "403",
-    "long",
-    "html",
-)
-
-
-@pytest.mark.parametrize("fault", KINDS)
+@pytest.mark.parametrize("fault", ONCE)
 def test_every_kind_at_the_third_request(server, small_job, fault):
     server.script = {3: fault}
     rows, warnings = small_job.series()
@@ -138,16 +117,53 @@ def test_a_server_that_speaks_no_tls(server, small_job):
         small_job.series()
 
 
-@pytest.mark.parametrize("fault", ["503", pytest.param("stall", marks=pytest.mark.slow)])
-def test_a_fault_at_every_request_changes_no_value(server, small_job, fault):
-    number, step = 1, 1 if fault == "stall" else 6
+def walk(server, small_job, fault, step=1):
+    """Break request 1, then 2, then 3 …, until a run ends untouched; how many were broken."""
+    number = 1
     while True:
         server.calm()
         server.script = {number: fault}
         rows, warnings = small_job.series()
         assert_values(small_job, rows)
-        assert not any("could not be read" in text for text in warnings)
+        assert not any("could not be read" in text for text in warnings), (number, warnings)
+        if server.requests < number:
+            return number - 1
+        number += step
+
+
+def test_a_fault_at_every_sixth_request_changes_no_value(server, small_job):
+    assert walk(server, small_job, "503", step=6) >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ONCE)
+def test_a_fault_at_every_request_changes_no_value(server, small_job, fault):
+    assert walk(server, small_job, fault) >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ONCE)
+def test_nor_does_one_of_a_server_without_ranges(server, small_job, fault):
+    server.has_ranges = False
+    assert walk(server, small_job, fault) >= 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FOR_GOOD)
+def test_a_file_broken_from_every_request_on_costs_one_day_where_it_is_named(
+    server, small_job, fault
+):
+    number = 1
+    while True:
+        server.calm()
+        server.script = {number: f"for good {fault}"}
+        rows, warnings = small_job.series()
         if server.requests < number:
             break
-        number += step
+        empty = [row for row in rows if row["value"] == ""]
+        lost = {(int(row["site_id"]), int(row["time"][8:10]) - 1) for row in empty}
+        assert len({day for _, day in lost}) <= 1
+        assert_values(small_job, rows, without=lost)
+        assert bool(lost) == any("could not be read" in text for text in warnings)
+        number += 1
     assert number > 20

@@ -9,9 +9,11 @@ ONCE = (
     *("empty", "json", "a part", "a part, packed"),
 )
 FOR_GOOD = ("404", "500", "cut", "damaged")
+# Of three days: two bands and a mask.
+FILES = 9
 
 
-pytestmark = pytest.mark.usefixtures("impatient")
+pytestmark = pytest.mark.usefixtures("steady")
 
 
 def walk(server, small_job, fault, step=1):
@@ -40,6 +42,18 @@ def test_a_fault_at_every_request_changes_no_pixel(server, small_job, fault):
     assert walk(server, small_job, fault) >= 25
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ONCE)
+def test_nor_does_one_of_a_server_without_ranges(server, small_job, fault):
+    server.has_ranges = False
+    assert walk(server, small_job, fault) >= FILES
+
+
+def test_an_answer_that_is_half_the_file(server, small_job):
+    server.has_ranges = False
+    assert walk(server, small_job, "short", step=4) >= FILES
+
+
 def walk_for_good(server, small_job, fault, step=1):
     """From request 1, 2, 3 … on, break that request's file: each loss is named, and no other."""
     number = 1
@@ -61,6 +75,13 @@ def test_a_file_broken_from_every_fifth_request_on(server, small_job):
 @pytest.mark.parametrize("fault", FOR_GOOD)
 def test_a_file_broken_from_every_request_on(server, small_job, fault):
     assert walk_for_good(server, small_job, fault) >= 25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [*FOR_GOOD, "short"])
+def test_a_file_of_a_server_without_ranges_broken_from_every_request_on(server, small_job, fault):
+    server.has_ranges = False
+    assert walk_for_good(server, small_job, fault) >= FILES
 
 
 def test_three_of_ten_requests_fail(server, small_job):

@@ -1,5 +1,6 @@
 """Folders that are not what they should be: one sentence each, and the other scenes are found."""
 
+import os
 import random
 import shutil
 from contextlib import suppress
@@ -135,3 +136,37 @@ def test_damaged_metadata(write_safe, write_landsat, find, tmp_path, pattern, co
         path.write_bytes(damaged(whole, chance))
         with suppress(FairweatherError):
             find(str(tmp_path), collection=collection, max_cloud=100.0)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize(
+    ("pattern", "collection"),
+    [
+        ("*.SAFE/GRANULE/*/MTD_TL.xml", "sentinel-2-l2a"),
+        ("*/*_MTL.json", "landsat-c2-l2"),
+    ],
+)
+def test_metadata_that_are_no_file(write_safe, write_landsat, find, tmp_path, pattern, collection):
+    write_safe()
+    write_landsat()
+    path = next(tmp_path.glob(pattern))
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        path.unlink()
+        make(path)
+        words = f"{path.name} is a folder, a device or a pipe, and not a file"
+        with pytest.raises(CatalogError, match=words):
+            find(str(tmp_path), collection=collection)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_images_that_are_no_files(write_safe, find, tmp_path):
+    folder = write_safe()
+    pipes = [*folder.glob("GRANULE/*/IMG_DATA/R10m/*_B04_10m.jp2"), folder / "x-ql.jpg"]
+    for path in pipes:
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    found, _ = find(str(tmp_path))
+    [item] = found.items
+    hrefs = [asset.href for asset in item.assets.values()]
+    assert hrefs
+    assert not set(hrefs) & set(map(str, pipes))

@@ -293,6 +293,22 @@ def test_others_are_removed_before_the_bound_is_passed(runs, unfinished, small_b
     assert folder_size(own) <= small_bound
 
 
+def test_a_folder_swept_before_it_is_claimed_is_made_anew(runs, unfinished, monkeypatch):
+    make, swept = finished_blocks.make_home_folder, []
+
+    def make_and_sweep(folder):
+        make(folder)
+        if not swept:
+            swept.append(folder)
+            leftovers.tidy_up()
+            assert not folder.exists()
+
+    monkeypatch.setattr(finished_blocks, "make_home_folder", make_and_sweep)
+    runs.run(stop_after=2)
+    assert len(unfinished()) == 2
+    assert [path.name for path in swept] == [path.name for path in unfinished_folder().iterdir()]
+
+
 def test_a_block_that_lost_a_day_is_tried_again(runs):
     whole = runs.run()
     start, stop = runs.job.tile_bytes("red-1.tif", 2)

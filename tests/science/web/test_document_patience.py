@@ -6,12 +6,19 @@ from email.utils import format_datetime
 
 import pytest
 from fairweather.core.science.web import patience
-from fairweather.core.science.web.errors import BrokenOffError, ForbiddenPlaceError, WebError
+from fairweather.core.science.web.errors import (
+    BrokenOffError,
+    ForbiddenPlaceError,
+    WebError,
+    WrongAnswerError,
+)
 from fairweather.core.science.web.patience import ServerDownError, Servers
 from fairweather.core.science.web.retry_after import retry_after
 
 ADDRESS = "https://catalog.example/{}.json"
 BROKEN = BrokenOffError("it broke")
+FORBIDDEN = WebError("no", 403)
+WRONG = WrongAnswerError(ValueError("no JSON"))
 
 
 class Clock:
@@ -199,12 +206,56 @@ def test_a_server_of_which_most_fails_is_given_up(servers):
     assert len(asked) < 20
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 418])
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 418])
 def test_an_answer_that_there_is_none_is_one(servers, status):
     error = WebError("none", status)
     for number in range(50):
         assert tries(servers, number, error) == (1, error)
     read(servers)
+
+
+@pytest.mark.parametrize("error", [FORBIDDEN, WRONG], ids=str)
+@pytest.mark.parametrize("is_stranger", [True, False])
+def test_what_may_be_anothers_answer_is_doubted_for_two_seconds(servers, clock, error, is_stranger):
+    if not is_stranger:
+        read(servers)
+    began = clock.now
+    assert tries(servers, "a", error) == (3, error)
+    assert [round(pause, 1) for pause in sorted(clock.pauses)] == pytest.approx([0.5, 1], abs=0.21)
+    assert clock.now - began < 2
+    assert not servers.is_lost(ADDRESS)
+    read(servers)
+
+
+@pytest.mark.parametrize("error", [FORBIDDEN, WRONG], ids=str)
+def test_of_many_documents_that_stay_wrong_a_few_are_doubted(servers, clock, error):
+    counts = [tries(servers, number, error)[0] for number in range(50)]
+    assert counts == [3] * patience.MOST_WRONG + [1] * (50 - patience.MOST_WRONG)
+    # What is broken otherwise is asked for as ever.
+    assert tries(servers, "a", BROKEN)[0] == 9
+
+
+def test_wrong_answers_that_pass_are_doubted_for_ever(servers, clock):
+    for number in range(50):
+        with servers.attempts(ADDRESS.format(number)) as attempts:
+            for error in (WRONG, FORBIDDEN):
+                attempts.begin()
+                attempts.failed(error)
+            attempts.begin()
+            attempts.succeeded()
+
+
+def test_one_that_was_read_only_later_is_doubted_as_well(servers, clock):
+    with servers.attempts(ADDRESS.format("a")) as attempts:
+        attempts.failed(WRONG)
+    assert len(clock.pauses) == 1
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(20, 2), (40, 1)])
+def test_a_refusal_that_asks_for_a_pause(servers, clock, seconds, count):
+    error = WebError("no", 403, retry_after=seconds)
+    assert tries(servers, "a", error) == (count, error)
+    assert clock.now <= 1000 + patience.FOR_A_WRONG_ANSWER.seconds
 
 
 def test_what_must_not_be_asked_says_nothing_of_a_server(servers):

@@ -48,12 +48,24 @@ def test_cancel_leaves_nothing_within_2_s(real_worker, request_, files_made, wai
     assert files_made() == []
 
 
+@pytest.fixture
+def hangup():
+    """A function that lets the processes started from now on ignore SIGHUP, or not."""
+    before = signal.getsignal(signal.SIGHUP)
+    yield lambda action: signal.signal(signal.SIGHUP, action)
+    signal.signal(signal.SIGHUP, before)
+
+
 @posix_only
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_worker_stopped_by_hand_cleans_up_quickly(real_worker, request_, files_made, number):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_worker_stopped_by_hand_cleans_up_quickly(
+    real_worker, request_, files_made, hangup, name
+):
+    number = getattr(signal, name)
     worker = real_worker(HALF_WRITTEN.format(wait="time.sleep(60)"))
     scratch = worker.script.with_name("my own folder")
     command = worker.command(request_, "--scratch", scratch)
+    hangup(signal.SIG_DFL)
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     worker.wait_for("ready")
     stopwatch = steady_time.Stopwatch()
@@ -64,6 +76,25 @@ def test_a_worker_stopped_by_hand_cleans_up_quickly(real_worker, request_, files
     assert process.returncode == 1
     assert files_made() == []
     assert (scratch / "tile").exists()  # a folder that a person named is not removed
+
+
+@posix_only
+def test_a_worker_that_is_to_survive_its_terminal_does(real_worker, request_, hangup):
+    """Started by nohup."""
+    worker = real_worker("""
+        note("ready", "yes")
+        while not Path(__file__ + ".hung up").exists():
+            time.sleep(0.01)
+        return {"SCENE_COUNT": 7}
+    """)
+    hangup(signal.SIG_IGN)
+    with subprocess.Popen(worker.command(request_), stdout=subprocess.PIPE) as process:
+        worker.wait_for("ready")
+        process.send_signal(signal.SIGHUP)
+        Path(f"{worker.script}.hung up").touch()
+        said = process.stdout.read().splitlines()
+    assert process.returncode == 0
+    assert json.loads(said[-1]) == {"event": "result", "values": {"SCENE_COUNT": 7}}
 
 
 LOOKING_UP_A_NAME = """

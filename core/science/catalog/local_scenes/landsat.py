@@ -11,6 +11,7 @@ from typing import Any
 
 from ....bridge.profiles import CollectionProfile
 from ...web.json_text import parse_json
+from .metadata_file import read_metadata_file
 from .scene_item import LocalFile, LocalScene, PixelGrid, read_number
 
 METADATA = "_MTL.json"
@@ -76,11 +77,9 @@ def read_landsat(metadata: Path, profile: CollectionProfile) -> LocalScene:
 
 
 def _read_metadata(path: Path) -> Metadata:
+    text = read_metadata_file(path, MOST_BYTES)
     try:
-        with path.open("rb") as file:
-            content = parse_json(file.read(MOST_BYTES))
-    except OSError as error:
-        raise ValueError(f"has an unreadable {METADATA} ({error.strerror})") from error
+        content = parse_json(text)
     except ValueError as error:
         raise ValueError(f"has a damaged {METADATA} (no JSON); get it again") from error
     groups = content.get("LANDSAT_METADATA_FILE") if isinstance(content, dict) else None

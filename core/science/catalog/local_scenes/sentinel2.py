@@ -79,7 +79,7 @@ def read_safe(folder: Path, profile: CollectionProfile) -> LocalScene:
         crs=text_of(tile, "HORIZONTAL_CS_CODE").upper(),
         properties=_properties(product, tile),
         files=files,
-        thumbnail=next(iter(sorted(folder.glob("*-ql.jpg"))), None),
+        thumbnail=next(iter(sorted(filter(Path.is_file, folder.glob("*-ql.jpg")))), None),
     )
 
 
@@ -109,7 +109,8 @@ def _files(
 def _finest(granule: Path, code: str, resolution: float) -> tuple[Path, int] | None:
     """The file of a band in the profile's resolution, else in the finest there is, and which."""
     for metres in sorted(RESOLUTIONS, key=lambda metres: (metres != resolution, metres)):
-        paths = sorted(granule.glob(f"IMG_DATA/R{metres}m/*_{code}_{metres}m.jp2"))
+        found = granule.glob(f"IMG_DATA/R{metres}m/*_{code}_{metres}m.jp2")
+        paths = sorted(filter(Path.is_file, found))
         if paths:
             return paths[0], metres
     return None

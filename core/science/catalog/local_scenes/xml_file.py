@@ -1,9 +1,11 @@
-"""Reading the metadata of a product: small XML files that somebody else wrote."""
+"""XML of a product's metadata, which somebody else wrote: parsed where that is safe."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from xml.etree import ElementTree  # nosec B405: see read_xml
+
+from .metadata_file import read_metadata_file
 
 # Real ones have a megabyte; parsed, a text of nothing but tags takes forty times as much.
 MOST_BYTES = 8 * 2**20
@@ -18,13 +20,7 @@ def read_xml(path: Path) -> ElementTree.Element:
     Raises:
         ValueError: it cannot be read, is no XML, or is none that is safe to read.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f"{path.name} cannot be read ({error.strerror})") from error
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"{path.name} is far too large")
+    content = read_metadata_file(path, MOST_BYTES)
     try:
         # As text, so that what was looked through is what is parsed, whatever it declares.
         text = content.decode("utf-8-sig")

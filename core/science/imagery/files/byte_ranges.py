@@ -5,19 +5,14 @@ from __future__ import annotations
 import re
 import stat
 import threading
-import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from functools import partial
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from ....bridge.errors import OutputError
-from ....bridge.part_files import FULL_DISK_ERRORS
 from ...access.access import Access
 from ...access.keyed_requests import request_file
 from ...web.bodies import pieces
@@ -25,8 +20,8 @@ from ...web.connections import Connections
 from ...web.reasons import reason_in_words
 from ...web.retry_after import retry_after
 from ...web.timed_answers import Pace
-from . import signatures
 from .bytes_in_flight import BytesInFlight
+from .copied_files import CopiedFiles, read_copy
 from .file_versions import MOST_SAMPLES, FileVersions, Sample, Version, version_of
 from .patience import Hosts, RangeError, StatusError, first_cause, may_pass, retry_policy
 from .processor_places import place_given_up
@@ -35,7 +30,6 @@ TIMEOUT = urllib3.Timeout(connect=10, read=20)
 
 PACE = Pace(seconds_of_grace=30, fewest_bytes_a_second=2048)
 COPY_BYTES = 8 * 1024**2
-MOST_COPIED_BYTES = 8 * 1024**3
 # Twice what the usual tiles take, of a megabyte and a half in each of the reading threads.
 MOST_BYTES_IN_FLIGHT = 96 * 1024**2
 
@@ -72,11 +66,8 @@ class RangeReader:
         self._access = access or Access()
         allowed = self._access.rules.private_addresses
         self._connections = Connections(allowed, connections, TIMEOUT, PACE)
-        self._scratch = scratch
-        self._copies: dict[str, Path] = {}
         self._versions = FileVersions()
-        self._bytes_before: dict[str, int] = {}
-        self._copying: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.copies = CopiedFiles(scratch, self._versions)
         self._comparing: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
         self._hosts = Hosts(self._still_sends)
@@ -88,15 +79,30 @@ class RangeReader:
         Raises:
             RangeError: they cannot be read, or are of another file than what was read before.
             AccessError: their server wants keys, or other ones.
-            OutputError: the disk is full, and the file is to be copied.
+            OutputError: the file is to be copied, and the disk is full or fails.
         """
         with place_given_up():
-            return self._read(href, start, length)
+            if "://" not in href:
+                return _read_disk(Path(href), start, length)
+            if copy := self.copies.find(href):
+                return read_copy(copy, start, length)
+            return self._read_online(href, start, length)
 
-    def _read(self, href: str, start: int, length: int) -> bytes:
-        copy = self._copies.get(href)
-        if copy or "://" not in href:
-            return _read_disk(copy or Path(href), start, length)
+    def complete_copy(self, href: str) -> None:
+        """Ask once more for a file that came as a single answer, as it lacks something.
+
+        What is there of the copy stays. Several threads ask once; asked for again, it does nothing.
+
+        Raises:
+            RangeError: it cannot be read, or is another file now.
+            AccessError: see ``read``.
+            OutputError: the disk is full or fails.
+        """
+        with place_given_up(), self.copies.growing(href) as is_first:
+            if is_first:
+                self._read_online(href, 0, 1)
+
+    def _read_online(self, href: str, start: int, length: int) -> bytes:
         self._versions.check(href)
         try:
             content = self._read_patiently(href, start, length)
@@ -130,22 +136,16 @@ class RangeReader:
         """The file as a whole, brought into ``scratch`` unless it is there; for one thread a file.
 
         Raises:
-            RangeError: it cannot be read, or is larger than ``MOST_COPIED_BYTES``.
+            RangeError: it cannot be read, or is too large.
             AccessError: see ``read``.
-            OutputError: the disk is full.
+            OutputError: the disk is full or fails.
         """
-        return self._keep(href, self._ranges_of(href))
-
-    def drop_copy(self, href: str) -> None:
-        """Remove the copy of a file that nobody reads."""
-        copy = self._copies.pop(href, None)
-        if copy:
-            copy.unlink(missing_ok=True)
+        return self.copies.find(href) or self.copies.keep(href, self._ranges_of(href))
 
     def _ranges_of(self, href: str) -> Iterator[bytes]:
         """All of a file, unless a server without ranges has sent it meanwhile."""
         start, content = 0, b" "
-        while content and href not in self._copies:
+        while content and not self.copies.find(href):
             content = self.read(href, start, COPY_BYTES)
             yield content
             start += len(content)
@@ -157,8 +157,7 @@ class RangeReader:
     def close(self) -> None:
         """Close all connections and remove what was copied."""
         self._connections.close()
-        for copy in self._copies.values():
-            copy.unlink(missing_ok=True)
+        self.copies.remove_all()
 
     def _request(self, href: str, start: int, length: int) -> _Part:
         """One part of a range, of the same version of the file as all others."""
@@ -206,7 +205,8 @@ class RangeReader:
         try:
             place = response.headers.get("Content-Range", "")
             if response.status == WHOLE_CONTENT:
-                return _Part(_read_disk(self._copy(href, response), start, length), is_last=True)
+                copy = self.copies.take(href, response)
+                return _Part(read_copy(copy, start, length), is_last=True)
             if response.status == RANGE_NOT_SATISFIABLE:
                 if told := re.fullmatch(r"bytes \*/([0-9]{1,19})", place, re.IGNORECASE):
                     self._versions.check_length(href, int(told[1]))
@@ -233,90 +233,6 @@ class RangeReader:
                 return False
             return True
         return False
-
-    def _copy(self, href: str, response: urllib3.BaseHTTPResponse) -> Path:
-        with self._lock:
-            copying = self._copying[href]
-        with copying:
-            if href not in self._copies:
-                self._keep(href, self._whole(href, response))
-            return self._copies[href]
-
-    def _whole(self, href: str, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        """All of an answer that is the whole file.
-
-        Raises:
-            HTTPError: it is something else, or only a part, as far as that can be told.
-            ReplacedError: it is another file than the one that was read before.
-        """
-        # Nobody asked for it packed: a few bytes sent would be a thousand times as many kept.
-        content = pieces(response, MOST_COPIED_BYTES + 1, is_unpacked=False)
-        first = b""
-        while len(first) < signatures.LONGEST and (piece := next(content, b"")):
-            first += piece
-        if first.lstrip().startswith(b"<"):
-            # As a hotel's network does until somebody signs in.
-            raise ProtocolError("the server sent a web page instead of the file")
-        if not signatures.is_raster(first):
-            raise ProtocolError("the server sent something else instead of the file")
-        size = 0
-        for piece in chain([first], content):
-            size += len(piece)
-            yield piece
-        expected = self._versions.file_bytes(href)
-        if expected is None and not _tells_its_end(response):
-            # A closed connection may be the file's end, or a failure: it takes two alike.
-            expected = self._bytes_before.get(href, -1)
-            self._bytes_before[href] = size
-        if expected not in (None, size):
-            if _tells_its_end(response):
-                self._versions.check_name(href, version_of(response.headers, size))
-            raise ProtocolError("the server sent a part instead of the whole file")
-
-    def _keep(self, href: str, content: Iterable[bytes]) -> Path:
-        """The copy of a file, of its ``content`` if there is none yet."""
-        path = self._scratch / f"copied-file-{uuid.uuid4().hex}"
-        try:
-            _write(path, content)
-            self._versions.check_copy(href, partial(_read_disk, path))
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        kept = self._copies.setdefault(href, path)
-        if kept != path:
-            path.unlink()
-        return kept
-
-
-def _write(path: Path, content: Iterable[bytes]) -> None:
-    """Write a new file.
-
-    Raises:
-        OutputError: the disk is full.
-        RangeError: it is larger than ``MOST_COPIED_BYTES``.
-    """
-    try:
-        with path.open("wb") as file:
-            size = 0
-            for piece in content:
-                size += len(piece)
-                if size > MOST_COPIED_BYTES:
-                    words = f"it is larger than {MOST_COPIED_BYTES >> 30} GB"
-                    raise RangeError(words, is_lasting=True)
-                file.write(piece)
-    except OSError as error:
-        if error.errno in FULL_DISK_ERRORS:
-            raise OutputError(
-                f"The disk is full, so a file could not be copied into {path.parent}; make room "
-                "there and run again."
-            ) from error
-        raise
-
-
-def _tells_its_end(response: urllib3.BaseHTTPResponse) -> bool:
-    """Whether urllib3 finds out if an answer breaks off."""
-    is_chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
-    return is_chunked or response.headers.get("Content-Length", "").isdigit()
 
 
 def _checked(

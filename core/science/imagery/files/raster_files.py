@@ -6,12 +6,14 @@ import threading
 from collections import Counter, OrderedDict
 from concurrent.futures import Future
 from copy import copy as shallow_copy
+from functools import partial
 from pathlib import Path
 
 from ....bridge.errors import ReadError
 from ...access.access import Access
 from . import signatures
 from .byte_ranges import RangeReader
+from .completed_file import CompletedFile
 from .gdal import GdalFile, OpenDatasets
 from .jpeg2000 import open_jpeg2000
 from .patience import MOST_FAILED_READS, RangeError
@@ -85,6 +87,18 @@ class RasterFiles:
                 self._known.pop(href, None)
 
     def _open(self, href: str) -> RasterFile:
+        try:
+            file = self._open_once(href)
+        except ReadError:
+            # A single answer may have been a part of the file, or damaged on its way.
+            if not self._ranges.copies.drop_answer(href):
+                raise
+            file = self._open_once(href)
+        if self._ranges.copies.is_answer(href):
+            return CompletedFile(file, partial(self._complete, href))
+        return file
+
+    def _open_once(self, href: str) -> RasterFile:
         for open_by_tiles in (open_tiff, open_jpeg2000):
             file = open_by_tiles(href, self._ranges, self._cache)
             if file is not None:
@@ -95,7 +109,7 @@ class RasterFiles:
         try:
             return GdalFile(href, self._datasets, str(copy) if copy else None)
         except ReadError:
-            self._ranges.drop_copy(href)
+            self._ranges.copies.drop(href)
             raise
 
     def _check_format(self, href: str) -> None:
@@ -110,5 +124,11 @@ class RasterFiles:
     def _copy(self, href: str) -> Path:
         try:
             return self._ranges.copy(href)
+        except RangeError as error:
+            raise read_error(href, error) from error
+
+    def _complete(self, href: str) -> None:
+        try:
+            self._ranges.complete_copy(href)
         except RangeError as error:
             raise read_error(href, error) from error
