@@ -108,7 +108,7 @@ def _read(file: Any) -> dict[tuple[int, int, int], Any]:
 
 
 def _compared(pixels: Any, path: Path, broken: Any, files: Any) -> str:
-    """``right`` where they are the true ones, or what GDAL alone reads of the file."""
+    """``right`` where they are the true ones, or what GDAL alone reads of it; else what is not."""
     if broken.base != "jpeg" and _are_true(pixels, files):
         return "right"
     if broken.is_whole and broken.base != "jpeg":

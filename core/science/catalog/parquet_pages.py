@@ -20,8 +20,8 @@ MAGIC = b"PAR1"
 MOST_FOOTER_BYTES = 16 * 2**20
 MOST_PAGES = 300_000
 # Of the footer and the headers of all pages, in which a row group has some fifty for each column:
-# they take a second or two. None of them are kept.
-MOST_VALUES = 5_200_000
+# they take a second. None of them are kept.
+MOST_VALUES = 4_200_000
 # Of the columns, and of their parts in all row groups, which are kept.
 MOST_MEMBERS = 350_000
 # Of all dictionaries that are opened to see how long their longest text is.

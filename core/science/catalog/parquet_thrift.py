@@ -76,14 +76,17 @@ class _Reader:
         found: dict[int, Any] = {}
         number = 0
         self._bounds.take_value()
-        while head := self._byte():
-            self._bounds.take_value()
+        content, take_value = self._content, self._bounds.take_value
+        while head := content[self.position]:
+            self.position += 1
+            take_value()
             kind, step = head & 15, head >> 4
             number = number + step if step else self._integer()
             if number in wanted:
                 found[number] = self._value(kind, wanted[number])
             else:
                 self._skip(kind)
+        self.position += 1
         return found
 
     def _value(self, kind: int, wanted: Any) -> Any:
@@ -100,17 +103,17 @@ class _Reader:
         raise ValueError("a field is of another type")
 
     def _skip(self, kind: int) -> None:
-        if kind in {BYTE, DOUBLE}:
-            self._move(BYTES_OF_MEMBERS[kind])
-        elif kind in INTEGERS:
+        if kind in INTEGERS:
             self._natural()
         elif kind == BINARY:
             self._move(self._natural())
         elif kind == STRUCT:
             self.struct({})
-        elif kind in {LIST, SET}:
+        elif kind in (LIST, SET):
             self._skip_members()
-        elif kind not in {TRUE, FALSE}:
+        elif kind in (BYTE, DOUBLE):
+            self._move(BYTES_OF_MEMBERS[kind])
+        elif kind not in (TRUE, FALSE):
             # Parquet has no maps.
             raise ValueError("a field is of no type")
 
@@ -146,7 +149,12 @@ class _Reader:
         return (number >> 1) ^ -(number & 1)
 
     def _natural(self) -> int:
-        number = shift = 0
+        number = self._content[self.position]
+        self.position += 1
+        if number < 128:  # as most are
+            return number
+        number &= 127
+        shift = 7
         while shift < MOST_BITS:
             byte = self._byte()
             number |= (byte & 127) << shift

@@ -50,6 +50,8 @@ LAUNCH = HERE.parents[1] / "core" / "launch.py"
 NAMES = "socket:getaddrinfo"
 BUTTON, SIGINT, SIGTERM, GROUP = "button", "SIGINT", "SIGTERM", "Ctrl-C of the group"
 WAYS = (BUTTON, SIGINT, SIGTERM, GROUP) if os.name == "posix" else (BUTTON,)
+# The last word of a run that fails where it was to be cancelled: none of these would fail.
+FAILED, STOPPED = "failed before", "The worker was stopped."
 ENVIRONMENT, LOOK_UP = "environment", "search, no name"
 
 
@@ -224,7 +226,7 @@ def _by_button(work, moment: float) -> Cancelled:
     except CancelledError as error:
         word = str(error)
     except FairweatherError as error:
-        word = f"failed before: {type(error).__name__}"
+        word = f"{FAILED}: {type(error).__name__}: {error}"
     return Cancelled(max(0.0, stopwatch.stop() - moment), word)
 
 
@@ -271,17 +273,20 @@ def _last_word(said: str, wrong: str) -> str:
     if lines and lines[-1].startswith("{"):
         event = json.loads(lines[-1])
         if event["event"] in ("error", "result"):
-            return event.get("text", "done")
+            is_stopped = event["event"] == "result" or event["text"] == STOPPED
+            return event.get("text", "done") if is_stopped else f"{FAILED}: {event['text']}"
     # Of one that comes before the first line of the program, Python itself tells.
     if "Traceback" in wrong and "in main" in wrong:
         return "a traceback: " + wrong.splitlines()[-1]
-    return wrong.splitlines()[-1] if wrong else "nothing"
+    last = wrong.splitlines()[-1] if wrong else "nothing"
+    is_stopped = "Traceback" in wrong or last.startswith(("Cancelled; ", "Fatal Python", "nothing"))
+    return last if is_stopped else f"{FAILED}: {last}"
 
 
 def _faults(runs: Runs, kind: str, cancelled: Cancelled, number: int) -> Iterator[str]:
     if cancelled.seconds > MOST_SECONDS:
         yield f"it took {cancelled.seconds:.2f} s"
-    if "traceback" in cancelled.word:
+    if "traceback" in cancelled.word or cancelled.word.startswith(FAILED):
         yield cancelled.word
     left = [" ".join(process.cmdline())[:200] for process in _processes_of(runs.folder)]
     if left:

@@ -16,11 +16,12 @@ from random import Random
 import psutil
 from fairweather.core.bridge import errors
 from fairweather.core.bridge.home import fairweather_home, jobs_folder
-from fairweather.core.bridge.request import CompositeRequest, SampleCatalogRequest
+from fairweather.core.bridge.request import CompositeRequest, SampleCatalogRequest, output_files
 from fairweather.core.bridge.worker_process import run_job
 from fairweather.core.science.reporter import RecordingReporter
 from fairweather.core.science.sample_catalog.job import run_sample_catalog
 from faulty_server import FaultyServer, running
+from local_jobs import is_whole
 from soak_row import Row, Trial
 from soak_runs import Run, check_run, make_run
 from soak_sample import MASK, wanted_scenes
@@ -152,22 +153,23 @@ def _cancel(stage: _Stage, random: Random, outputs: Path) -> None:
 
 def _kill(stage: _Stage, random: Random, outputs: Path) -> None:
     run = make_run(random, stage.local(), outputs)
+    wanted = set(output_files(run.request))
     with _killing_after(random.uniform(0.05, SECONDS_OF_A_RUN)):
         try:
             stage.run(run)
         except errors.WorkerError:
             stage.ends["kill: told"] += 1
-            _check_whole_or_absent(outputs)
+            # They are renamed last, one after the other.
+            there = set(outputs.iterdir()) & wanted
+            parts = [path.name for path in there if not is_whole(path.name, path.read_bytes())]
+            assert not parts, f"parts of files were left: {parts}"
+            if there == wanted:
+                stage.finish(run, "kill, too late")
         except errors.NoScenesError:
             assert _expects_no_scenes(stage, run), "scenes were there, and none was found"
             stage.ends["kill: no scenes, rightly"] += 1
         else:
             stage.finish(run, "kill")
-
-
-def _check_whole_or_absent(outputs: Path) -> None:
-    # All outputs of a run are renamed last, one after the other.
-    assert all(path.stat().st_size for path in outputs.iterdir()), "an empty output was left"
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from local_jobs import Walk
 from soak_row import Row, Trial
 
 JOBS = ("searchscenes", "composite", "timeseries", "samplecatalog")
-TIMES = 850  # as many as there are: with fewer, a random part of them is tried
+# More than there are: with fewer times, a random part of them is tried.
+TIMES = 1000
 
 
 def run(trial: Trial) -> Mapping[str, object]:
@@ -25,6 +26,7 @@ def run(trial: Trial) -> Mapping[str, object]:
             for fault in FAULTS
         ]
         of_all = Counter(job for job, _, _ in places)
+        assert len(places) <= TIMES, f"there are {len(places)} to be walked, more than {TIMES}"
         if trial.times < len(places):
             places = trial.random.sample(places, trial.times)
         tried = {place: walk.fail(*place) for place in places}
