@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from qgis.core import (
 
 from ..core.bridge.errors import CancelledError, OutputError
 from ..core.bridge.job_folders import note_job
-from ..core.bridge.part_files import FULL_DISK_BYTES, part_path, remove_parts
+from ..core.bridge.part_files import FULL_DISK_BYTES, make_part_folder, part_path, remove_parts
 from .base import cancel_check
 from .destinations import destination_file, place_of
 from .layer_check import is_whole
@@ -122,7 +123,8 @@ class OutputWriter:
         try:
             for output in outputs:
                 _make_folder(output)
-                output.folder.rmdir()
+                with contextlib.suppress(OSError):  # a virus scanner, say, has it open
+                    output.folder.rmdir()
             yield
             take_places(list(outputs))
         except OutputError as error:
@@ -215,7 +217,7 @@ class OutputWriter:
 
 def _make_folder(output: StagedOutput) -> None:
     try:
-        output.folder.mkdir()
+        make_part_folder(output.folder)
     except OSError as error:
         raise OutputError(
             f"{output.name}: {output.place} cannot be written ({error.strerror}); choose another "

@@ -19,6 +19,7 @@ from .owned_folders import (
     OWNER_LOCK,
     claim,
     claimed_folders,
+    folders_called,
     is_in_use,
     remove_claimed,
     remove_content,
@@ -26,6 +27,7 @@ from .owned_folders import (
     remove_unless_in_use,
 )
 from .part_files import (
+    PART_ENDING,
     is_folder,
     may_have_left_something,
     real_place,
@@ -40,6 +42,8 @@ NOTE = "job.json"
 TRIES = 20
 # As ``tempfile.mkdtemp`` names them.
 _NAME = re.compile(rf"({'|'.join(get_args(Kind))})-[a-z0-9_]{{8}}")
+# As ``part_path`` names it: a user's own file or folder may end alike.
+_PART = re.compile(rf"\..+\.{_NAME.pattern}{re.escape(PART_ENDING)}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -122,9 +126,24 @@ def read_job_note(folder: Path) -> JobNote:
         return JobNote()
 
 
+def is_part(path: Path) -> bool:
+    """Whether ``path`` is named as what a job is still writing."""
+    return _PART.fullmatch(path.name) is not None
+
+
 def all_job_folders() -> List[Path]:
     """Those of running jobs and of killed ones."""
-    return claimed_folders(jobs_folder(), _NAME, (OWNER_LOCK, WORKER_LOCK))
+    claimed = claimed_folders(jobs_folder(), _NAME, (OWNER_LOCK, WORKER_LOCK))
+    notes = filter(_is_a_note_alone, folders_called(jobs_folder(), _NAME))
+    return sorted({*claimed, *notes})
+
+
+def _is_a_note_alone(folder: Path) -> bool:
+    """Whether a former version kept the note of a killed job there: it removed the lock."""
+    with contextlib.suppress(OSError):
+        names = {path.name for path in folder.iterdir()}
+        return names <= {NOTE, DAYS_FILE} and bool(read_job_note(folder).outputs)
+    return False
 
 
 def runs_a_job(environment: Path) -> bool:

@@ -1,7 +1,8 @@
 """Folders that belong to a process as long as it lives, and are anybody's to remove afterwards.
 
 FAIRWEATHER_HOME may be a folder that was in use before: what lies there without such a name, or
-without such a lock in it, is the user's own, and nothing is done to it.
+without such a lock in it (or, of a killed job, nothing but its note), is the user's own, and
+nothing is done to it.
 """
 
 from __future__ import annotations
@@ -44,17 +45,18 @@ def claimed_folders(
     parent: Path, name: Pattern[str], lock_names: Collection[str] = (OWNER_LOCK,)
 ) -> List[Path]:
     """Those in ``parent`` that processes own or have owned: so called, and with such a lock."""
-    return [folder for folder in _folders(parent, name) if _was_claimed(folder, lock_names)]
+    return [folder for folder in folders_called(parent, name) if _was_claimed(folder, lock_names)]
 
 
 def remove_never_claimed(parent: Path, name: Pattern[str]) -> None:
     """Remove those that a process was killed in between making and claiming: they are empty."""
-    for folder in _folders(parent, name):
+    for folder in folders_called(parent, name):
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
-def _folders(parent: Path, name: Pattern[str]) -> List[Path]:
+def folders_called(parent: Path, name: Pattern[str]) -> List[Path]:
+    """Those in ``parent`` that are so called, whoever made them; links are none."""
     try:
         with os.scandir(parent) as entries:
             return sorted(

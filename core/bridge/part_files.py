@@ -10,7 +10,10 @@ import errno
 import os
 import shutil
 import stat
+import sys
+import time
 from pathlib import Path
+from typing import Callable
 
 # What the system says of a name that no disk takes.
 NO_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL)
@@ -19,6 +22,10 @@ FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 FULL_DISK_BYTES = 1 << 20
 
 PART_ENDING = ".part"
+
+# There, nobody replaces or removes what another program (a virus scanner, say) has open.
+OTHERS_HINDER = sys.platform == "win32"
+SECONDS_OF_OTHERS = 0.5
 
 
 def real_place(target: Path) -> Path:
@@ -51,11 +58,6 @@ def part_path(target: Path, scratch: Path) -> Path:
     """Where the job whose scratch folder is ``scratch`` writes before ``target`` is whole."""
     place = real_place(target)
     return place.parent / f".{place.name}.{scratch.name}{PART_ENDING}"
-
-
-def is_part(path: Path) -> bool:
-    """Whether ``path`` is named as what a job is still writing."""
-    return path.name.startswith(".") and path.suffix == PART_ENDING and path.stem.count(".") > 1
 
 
 def has_part(target: Path, scratch: Path) -> bool:
@@ -112,11 +114,45 @@ def write_whole(target: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(target)
+        _outlast_others(lambda: part.replace(target))
     except BaseException:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
+
+
+def make_part_folder(folder: Path) -> None:
+    """Make ``folder``, a part; an empty one that is there already is made anew.
+
+    Such a one was left where it could not be removed when it was tried. Nothing that somebody else
+    may have made, a folder or a link, is taken.
+
+    Raises:
+        OSError: it cannot be made, or is not empty, or no folder.
+    """
+
+    def make_anew() -> None:
+        with contextlib.suppress(FileNotFoundError):
+            folder.rmdir()
+        folder.mkdir()
+
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        _outlast_others(make_anew)
+
+
+def _outlast_others(do: Callable[[], object]) -> None:
+    """Do what other programs may hinder for a moment."""
+    end = time.monotonic() + SECONDS_OF_OTHERS
+    while True:
+        try:
+            do()
+            return
+        except PermissionError:
+            if not OTHERS_HINDER or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
 
 
 def flush_file(path: Path) -> None:

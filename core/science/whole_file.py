@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -12,13 +13,14 @@ from pathlib import Path
 
 from ..bridge.errors import FairweatherError, OutputError
 from ..bridge.home import is_of_a_job
+from ..bridge.job_folders import is_part
 from ..bridge.part_files import (
     FULL_DISK_BYTES,
     FULL_DISK_ERRORS,
     flush_file,
     flush_folder,
     is_device,
-    is_part,
+    make_part_folder,
     part_path,
     real_place,
     remove_parts,
@@ -59,12 +61,13 @@ def whole_file(target: Path, scratch: Path) -> Iterator[Path]:
     """
     target = target.absolute()
     check_target(target, scratch)
-    place, part = real_place(target), part_path(target, scratch)
+    place = _place_of(target)
     try:
         # Left before the part is removed: GDAL's own errors do not say that the disk is full.
         with errors_in_words(place):
             if is_part(place.parent):
-                place.parent.mkdir()
+                make_part_folder(place.parent)
+            part = part_path(place, scratch)
             yield part
             flush_file(part)
             with NAMING:
@@ -132,7 +135,7 @@ def check_target(target: Path, scratch: Path) -> None:
             folder or a device, or no name of a file.
     """
     check_no_device(target)
-    place = real_place(target)
+    place = _place_of(target)
     try:
         with _folder_of_parts(place.parent):
             _probe(place, part_path(place, scratch))
@@ -146,17 +149,26 @@ def check_target(target: Path, scratch: Path) -> None:
         raise told from error
 
 
+def _place_of(target: Path) -> Path:
+    """What is replaced when ``target`` is written; a link that is named as a part leads nowhere."""
+    folder = target.absolute().parent
+    if is_part(folder):
+        return real_place(folder.parent) / folder.name / target.name
+    return real_place(target)
+
+
 @contextmanager
 def _folder_of_parts(folder: Path) -> Iterator[None]:
     """Have ``folder`` there for a moment, if it is a part: one that is made with its file."""
     if not is_part(folder):
         yield
         return
-    folder.mkdir()
+    make_part_folder(folder)
     try:
         yield
     finally:
-        folder.rmdir()
+        with contextlib.suppress(OSError):  # a virus scanner, say, has it open: it is made anew
+            folder.rmdir()
 
 
 def check_no_device(target: Path) -> None:

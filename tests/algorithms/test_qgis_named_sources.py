@@ -1,4 +1,4 @@
-"""Files that hold no data but name where it is: nothing that they name is opened by QGIS."""
+"""Files that name others for their data or overviews: nothing that they name is opened by QGIS."""
 
 import gzip
 import os
@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -14,7 +15,7 @@ pytest.importorskip("qgis", reason="runs in QGIS's own Python")
 
 DATES = {"START": "2024-01-01", "END": "2024-12-31", "COLLECTION": "sentinel-2-c1-l2a"}
 EXTENT = "15.9,16.0,45.7,45.8 [EPSG:4326]"
-REFUSED = "holds no data but names other files or addresses to open"
+REFUSED = "names other files or addresses to open, for its data or overviews"
 OGR_VRT = (
     '<OGRVRTDataSource><OGRVRTLayer name="x"><SrcDataSource>{0}</SrcDataSource>'
     "</OGRVRTLayer></OGRVRTDataSource>"
@@ -112,6 +113,27 @@ def tarred(path, text):
     return f"/vsitar/{path.with_suffix('.tgz')}/{path.name}"
 
 
+def tarred_as_of_old(path, text):
+    """In the first form of tar, which has no mark of its own."""
+    info = tarfile.TarInfo(path.name)
+    info.size = len(text)
+    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    header[257:265] = bytes(8)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    content = bytes(header) + text.encode() + bytes(-len(text) % 512 + 1024)
+    path.with_suffix(".tar").write_bytes(content)
+    with tarfile.open(path.with_suffix(".tar")) as archive:
+        assert archive.getnames() == [path.name]
+    return str(path.with_suffix(".tar"))
+
+
+def tarred_as_of_old_and_zipped(path, text):
+    content = Path(tarred_as_of_old(path, text)).read_bytes()
+    path.with_suffix(".tgz").write_bytes(gzip.compress(content))
+    return str(path.with_suffix(".tgz"))
+
+
 def with_layer_name(path, text):
     return plain(path, text) + "|layername=x|subset=a = 1"
 
@@ -132,7 +154,10 @@ def with_provider(path, text):
         (RASTER_VRT, "area.tif", plain),
         *(
             (OGR_VRT, "area.geojson", put)
-            for put in (zipped, zipped_member, gzipped, tarred, with_layer_name, with_provider)
+            for put in (
+                *(zipped, zipped_member, gzipped, tarred, with_layer_name, with_provider),
+                *(tarred_as_of_old, tarred_as_of_old_and_zipped),
+            )
         ),
     ],
 )
@@ -160,6 +185,85 @@ def test_what_a_file_names_is_not_opened(check, tmp_path, template, name, put):
             assert REFUSED in message
             assert message.count(". ") == 0
         assert heard == []
+
+
+@pytest.fixture
+def raster(tmp_path):
+    """A GeoTIFF of 60 x 60 pixels, to whose overviews an address or a file is named."""
+    from osgeo import gdal, osr
+
+    def make(overviews=""):
+        path = tmp_path / "grid.tif"
+        made = gdal.GetDriverByName("GTiff").Create(str(path), 60, 60, 1)
+        made.SetGeoTransform((500000, 10, 0, 5100000, 0, -10))
+        crs = osr.SpatialReference()
+        crs.ImportFromEPSG(32633)
+        made.SetProjection(crs.ExportToWkt())
+        if overviews:
+            made.SetMetadataItem("OVERVIEW_FILE", overviews, "OVERVIEWS")
+        return path
+
+    return make
+
+
+PAM = '<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="{0}">{1}</MDI></Metadata></PAMDataset>'
+
+
+def overviews_in_its_tags(raster, address):
+    return raster(f"/vsicurl/{address}")
+
+
+def overviews_beside_it(raster, address, key="OVERVIEW_FILE"):
+    path = raster()
+    Path(f"{path}.aux.xml").write_text(PAM.format(key, f"/vsicurl/{address}"))
+    return path
+
+
+def overviews_beside_it_escaped(raster, address):
+    return overviews_beside_it(raster, address, key="overview&#95;file")
+
+
+def overviews_that_are_a_vrt(raster, address):
+    path = raster()
+    Path(f"{path}.ovr").write_text(RASTER_VRT.format(f"/vsicurl/{address}"))
+    return path
+
+
+@pytest.mark.parametrize(
+    "name_overviews",
+    [
+        *(overviews_in_its_tags, overviews_beside_it),
+        *(overviews_beside_it_escaped, overviews_that_are_a_vrt),
+    ],
+)
+def test_overviews_elsewhere_are_not_opened(check, raster, monkeypatch, name_overviews):
+    from fairweather.algorithms import base
+
+    with canary() as (address, heard):
+        path = name_overviews(raster, address)
+        accepted, message = check(EXTENT=EXTENT, ALIGN=str(path))
+        assert not accepted
+        assert message.startswith(f"ALIGN: {path} {REFUSED}")
+        assert heard == []
+        monkeypatch.setattr(base, "check_names_no_other", lambda *_: None)
+        check(EXTENT=EXTENT, ALIGN=str(path))
+        assert heard
+
+
+@pytest.mark.parametrize("rrd", ["NO", "YES"])
+def test_a_raster_with_overviews_of_its_own_is_taken(check, raster, rrd):
+    from osgeo import gdal
+
+    path = raster()
+    gdal.SetConfigOption("USE_RRD", rrd)
+    try:
+        gdal.Open(str(path)).BuildOverviews("NEAREST", [2])
+        gdal.Info(str(path), stats=True)  # kept in .aux.xml
+    finally:
+        gdal.SetConfigOption("USE_RRD", None)
+    beside = {file.name for file in path.parent.glob("grid*")} - {path.name}
+    assert beside == {"grid.tif.aux.xml", {"NO": "grid.tif.ovr", "YES": "grid.aux"}[rrd]}
+    assert check(EXTENT=EXTENT, ALIGN=str(path)) == (True, "")
 
 
 def test_the_reproduction_is_heard_without_the_check(check, tmp_path, monkeypatch):

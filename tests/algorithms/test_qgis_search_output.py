@@ -1,6 +1,7 @@
 """What ``searchscenes`` leaves where an output cannot be written."""
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -40,6 +41,25 @@ def test_a_full_disk_is_told_in_words(run, fake_worker, tmp_path, small_files, m
     with pytest.raises(QgsProcessingException, match=r"OUTPUT: the disk is full; make room"):
         run("searchscenes", EXTENT=EXTENT, OUTPUT=str(tmp_path / "footprints.gpkg"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_another_program_has_open_for_a_moment(
+    run, fake_worker, tmp_path, monkeypatch
+):
+    """As a virus scanner may on Windows: the folder beside the output cannot be removed at once."""
+    remove, tries = Path.rmdir, []
+
+    def hindered(path):
+        tries.append(path)
+        if len(tries) == 1:
+            raise PermissionError(13, "The process cannot access the file")
+        remove(path)
+
+    monkeypatch.setattr(Path, "rmdir", hindered)
+    run("searchscenes", EXTENT=EXTENT, OUTPUT=str(tmp_path / "footprints.gpkg"))
+    assert tries
+    assert len(fake_worker.requests) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["footprints.gpkg"]
 
 
 @pytest.mark.parametrize("algorithm", ["searchscenes", "composite"])

@@ -1,10 +1,12 @@
 """What killed runs left on a drive that is away at the next start is looked for again."""
 
+import json
 import os
 import sys
 
 import pytest
 from fairweather.core.bridge import leftovers
+from fairweather.core.bridge.home import jobs_folder
 from fairweather.core.bridge.job_folders import (
     all_job_folders,
     job_folder,
@@ -96,3 +98,39 @@ def test_what_a_killed_run_left_beside_a_links_target_goes_also_if_the_link_chan
     tidy_up()
     assert list(disk.iterdir()) == []
     assert all_job_folders() == []
+
+
+@pytest.mark.parametrize("days", [None, ["2026-01-01"]])
+def test_a_note_that_a_former_version_kept_without_a_lock_is_looked_at(drive, runs_on, days):
+    (folder,) = all_job_folders()
+    runs_on(0)  # removes what else the job left, and would keep the note if the drive were away
+    assert list(drive.iterdir()) == [drive / "catalogue"]
+    folder.mkdir()
+    note_job(folder, [drive / "made.tif"], sys.executable)
+    part_path(drive / "made.tif", folder).write_text("half")
+    if days is not None:
+        (folder / "days.json").write_text(json.dumps(days))
+    assert [found.title for found in find_leftovers()] == ["made.tif"]
+    (folder / "owner.lock").unlink()  # by looking whether it is in use
+    runs_on(1)
+    assert list(drive.iterdir()) == [drive / "catalogue"]
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"job.json": '{"outputs": [], "python": "p"}'},
+        {"job.json": '{"name": "of mine"}'},
+        {"job.json": '{"outputs": ["/a.tif"], "python": "p"}', "thesis.txt": "mine"},
+        {"days.json": "[]"},
+        {},
+    ],
+)
+def test_a_folder_of_ones_own_is_none_that_a_former_version_kept(files):
+    folder = jobs_folder() / "job-0killed2"
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    assert all_job_folders() == []
+    assert find_leftovers() == []

@@ -4,14 +4,18 @@ import errno
 import os
 import socket
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from fairweather.core.bridge import part_files
+from fairweather.core.bridge.job_folders import Kind, is_part, job_folder
 from fairweather.core.bridge.part_files import (
     former_path,
     is_device,
     may_have_left_something,
     part_path,
     remove_parts,
+    write_whole,
 )
 
 needs_links = pytest.mark.skipif(os.name != "posix", reason="Windows lets not everybody make links")
@@ -37,6 +41,14 @@ def test_a_file_that_is_held_for_a_moment_keeps_no_folder(tmp_path, monkeypatch,
     remove_parts(target, scratch)
     assert held == []
     assert [path.name for path in tmp_path.iterdir()] == ["catalogue"]
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_the_parts_of_every_job_are_known_by_their_names(tmp_path, kind):
+    with job_folder(kind) as scratch:
+        for name in ("made.tif", "a b.", ".hidden", "two\nlines"):
+            assert is_part(part_path(tmp_path / name, scratch))
+            assert not is_part(former_path(tmp_path / name, scratch))
 
 
 def test_parts_go_from_a_folder_that_lists_nothing(tmp_path, monkeypatch):
@@ -123,3 +135,47 @@ def test_devices_are_told_from_files(tmp_path):
     (tmp_path / "round").symlink_to("round")
     for name in ("file", "to a file", "", "nothing", "round", "a" * 300, "a\0b"):
         assert not is_device(tmp_path / name)
+
+
+@pytest.fixture
+def read_by_another(monkeypatch):
+    """Let somebody have a file open that is replaced, as many times as it is tried; the tries."""
+
+    def read(times):
+        replace, tries = Path.replace, []
+
+        def refuse(path, target):
+            tries.append(target)
+            if len(tries) <= times:
+                raise PermissionError(errno.EACCES, "Access is denied")
+            return replace(path, target)
+
+        monkeypatch.setattr(Path, "replace", refuse)
+        return tries
+
+    return read
+
+
+def test_a_small_file_is_replaced_when_nobody_reads_it_any_more(
+    tmp_path, monkeypatch, read_by_another
+):
+    monkeypatch.setattr(part_files, "OTHERS_HINDER", True)
+    tries = read_by_another(3)
+    write_whole(tmp_path / "note", b"new")
+    assert len(tries) == 4
+    assert (tmp_path / "note").read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["note"]
+
+
+@pytest.mark.parametrize(("others_hinder", "seconds"), [(True, 0), (False, 1000)])
+def test_a_small_file_that_cannot_be_replaced_stays(
+    tmp_path, monkeypatch, read_by_another, others_hinder, seconds
+):
+    (tmp_path / "note").write_bytes(b"old")
+    monkeypatch.setattr(part_files, "OTHERS_HINDER", others_hinder)
+    monkeypatch.setattr(part_files, "SECONDS_OF_OTHERS", seconds)
+    read_by_another(1000)
+    with pytest.raises(PermissionError):
+        write_whole(tmp_path / "note", b"new")
+    assert (tmp_path / "note").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["note"]

@@ -12,6 +12,7 @@ import io
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
@@ -23,10 +24,16 @@ _open, _os_open, _close = io.open, os.open, os.close
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
+def every_step(what, path):
+    """Count whatever is done."""
+    return True
+
+
 @dataclass
 class FailingDisk:
     """``fault`` happens at step ``at``, counted from 1; ``steps`` are (what, path) as they came.
 
+    ``counts`` tells of which steps that is the number, where threads take them in any order.
     A full disk takes nothing more from then on, and one without permission no new names; an I/O
     error and a short write (half of it, and no error) happen once. ``GONE`` takes ``gone`` away.
     """
@@ -35,6 +42,8 @@ class FailingDisk:
     fault: str = ""
     at: int = 0
     gone: Path | None = None
+    counts: Callable = every_step
+    counted: int = 0
     steps: list = field(default_factory=list)
     files: dict = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -42,7 +51,7 @@ class FailingDisk:
     @property
     def struck(self):
         """Whether there were so many steps that the fault came."""
-        return 0 < self.at <= len(self.steps)
+        return 0 < self.at <= self.counted
 
     def watches(self, path):
         try:
@@ -54,18 +63,21 @@ class FailingDisk:
     def step(self, what, path):
         """Count a step, and fail if it is to; of a write, whether it is to be cut short."""
         with self.lock:
-            self.steps.append((what, os.fsdecode(path)))
-            number = len(self.steps)
-            if number == self.at and self.fault == GONE:
+            step = (what, os.fsdecode(path))
+            self.steps.append(step)
+            is_counted = self.counts(*step)
+            self.counted += is_counted
+            is_it, has_struck = is_counted and self.counted == self.at, self.struck
+            if is_it and self.fault == GONE:
                 shutil.rmtree(self.gone, ignore_errors=True)
-        if self.fault == FULL and 0 < self.at <= number and what != "rename":
+        if self.fault == FULL and has_struck and what != "rename":
             raise OSError(errno.ENOSPC, "No space left on device", path)
-        if self.fault == BROKEN and number == self.at:
+        if self.fault == BROKEN and is_it:
             raise OSError(errno.EIO, "Input/output error", path)
         is_name = what in ("open", "mkdir", "rename")
-        if self.fault == REFUSED and 0 < self.at <= number and is_name:
+        if self.fault == REFUSED and has_struck and is_name:
             raise PermissionError(errno.EACCES, "Permission denied", path)
-        return self.fault == SHORT and number == self.at and what == "write"
+        return self.fault == SHORT and is_it and what == "write"
 
     def written(self, content, path, write):
         view = memoryview(content).cast("B")

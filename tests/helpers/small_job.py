@@ -43,8 +43,11 @@ CLOUD, CLEAR = 9, 4
 SCALE, OFFSET = 1e-4, -0.1
 
 
-def make_impatient(patch, timeout=0.1):
-    """As many attempts as ever, but short pauses and timeouts, in s; ``patch`` is pytest's."""
+def make_impatient(patch, timeout=0.5):
+    """As many attempts as ever, but short pauses and timeouts, in s; ``patch`` is pytest's.
+
+    On a busy machine, too, only what really stalls reaches half a second.
+    """
     policy = patience.RetryPolicy(first_pause=0.001, longest_pause=0.01, longest_in_silence=0.01)
     patch.setattr(byte_ranges, "retry_policy", lambda: policy)
     patch.setattr(byte_ranges, "TIMEOUT", Timeout(connect=10 * timeout, read=timeout))

@@ -1,6 +1,7 @@
 """SCENES: of a file of items those that were chosen by id; footprints whose items are hostile."""
 
 import json
+import re
 
 import pytest
 from fairweather.core.bridge.errors import CatalogError, FairweatherError, NoScenesError
@@ -24,7 +25,7 @@ def chosen(find, write_items):
 
 def test_the_ids_choose(chosen, make_item):
     items = [make_item(name) for name in ("a", "b", "c", "b", "d")]
-    found, reporter = chosen(items, "d", "b", "not there")
+    found, reporter = chosen(items, "d", "b")
     assert sorted(ids_of(found)) == ["b", "d"]
     assert reporter.warnings == []
 
@@ -43,9 +44,27 @@ def test_the_ids_choose_of_a_long_file(chosen, make_item):
     assert sorted(ids_of(found)) == ["17", "a"]
 
 
-def test_none_of_the_ids(chosen, make_item):
-    with pytest.raises(NoScenesError, match="holds no scene"):
-        chosen([make_item("a")], "b")
+def test_chosen_scenes_that_are_gone_are_told(chosen, make_item):
+    found, reporter = chosen([make_item("a"), make_item("d")], "a", "c", "b")
+    assert ids_of(found) == ["a"]
+    [warning] = reporter.warnings
+    assert re.search(r"^2 of the 3 chosen scenes left out, .* the first is b\.$", warning)
+
+
+@pytest.mark.parametrize(
+    ("ids", "count"), [(("b",), "1 chosen scene;"), (("b", "c"), "2 chosen scenes;")]
+)
+@pytest.mark.parametrize("names", ["", "a"])
+def test_none_of_the_ids(chosen, make_item, names, ids, count):
+    with pytest.raises(NoScenesError, match=f"holds none of the {count} choose them again"):
+        chosen([make_item(name) for name in names], *ids)
+
+
+def test_a_chosen_item_that_is_not_whole_is_there(chosen, make_item):
+    found, reporter = chosen([make_item("a"), {"type": "Feature", "id": "b"}], "a", "b")
+    assert ids_of(found) == ["a"]
+    [warning] = reporter.warnings
+    assert "1 entry of" in warning
 
 
 def test_assets_beside_the_file_are_found(chosen, make_item, tmp_path):

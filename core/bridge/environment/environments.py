@@ -108,6 +108,7 @@ def create_environment(
     Raises:
         CancelledError: cancelled; nothing half-made stays behind.
         EnvironmentNotReadyError: it cannot be made; the sentence says what to do.
+        OutputError: others could harm the user of FAIRWEATHER_HOME there.
     """
     present = check_environment(chosen)
     if present.ready or present.kind != MANAGED:
@@ -163,6 +164,7 @@ def remove_environment() -> int:
 
     Raises:
         EnvironmentNotReadyError: one of them is in use or protected.
+        OutputError: others could harm the user of FAIRWEATHER_HOME there.
     """
     home = environments_folder()
     if not home.is_dir():

@@ -19,6 +19,7 @@ USUAL_SECONDS = 300.0
 MOST_BYTES = 1 << 20
 OK = 200
 FORBIDDEN = 403
+HOLDS_NONE = "its answer holds none"
 # RFC 6749, 5.2.
 ERRORS = {
     "invalid_client": "the client's id or secret is wrong",
@@ -48,10 +49,10 @@ def fetch_token(grant: TokenGrant) -> Token:
     except WebError as error:
         raise _no_token(host, error.reason) from None
     except ValueError:
-        raise _no_token(host, "its answer holds none") from None
+        raise _no_token(host, HOLDS_NONE) from None
     finally:
         client.close()
-    if not isinstance(content, dict) or status != OK:
+    if not isinstance(content, dict) or status != OK or content.get("error"):
         raise _no_token(host, _reason(content, status))
     return _read_token(content, host)
 
@@ -81,8 +82,9 @@ def _read_answer(status: int, text: bytes) -> tuple[int, Any]:
         content = parse_json(text)
     except ValueError:
         content = None
-    holds_token = isinstance(content, dict) and "access_token" in content
-    if (status == OK and not holds_token) or (status == FORBIDDEN and content is None):
+    # Some refuse with status 200: asked for again, a wrong password would be tried three times.
+    is_own = isinstance(content, dict) and ("access_token" in content or "error" in content)
+    if (status == OK and not is_own) or (status == FORBIDDEN and content is None):
         raise ValueError("it is no answer of a token server")
     return status, content
 
@@ -90,7 +92,7 @@ def _read_answer(status: int, text: bytes) -> tuple[int, Any]:
 def _read_token(content: Mapping[str, Any], host: str) -> Token:
     text = content.get("access_token")
     if not isinstance(text, str) or not text.isascii() or not text.isprintable() or " " in text:
-        raise _no_token(host, "its answer holds none")
+        raise _no_token(host, HOLDS_NONE)
     try:
         seconds = float(content.get("expires_in") or USUAL_SECONDS)
     except (TypeError, ValueError):
@@ -100,7 +102,7 @@ def _read_token(content: Mapping[str, Any], host: str) -> Token:
 
 def _reason(content: Any, status: int) -> str:
     code = content.get("error") if isinstance(content, dict) else None
-    return ERRORS.get(str(code), f"error {status}")
+    return ERRORS.get(str(code), HOLDS_NONE if status == OK else f"error {status}")
 
 
 def _no_token(host: str, reason: str) -> AccessError:

@@ -43,7 +43,7 @@ def is_long(file: IO[bytes]) -> bool:
 def check_document_ends(file: IO[bytes], location: str) -> None:
     """Check that a long document ends as objects do, and leave ``file`` at its beginning.
 
-    What does not begin as one is told to be none when it is read.
+    What does not begin as one, or whose end is blank, is judged when it is read.
 
     Raises:
         NoStacError: it is a part of one, or something follows.
@@ -53,7 +53,7 @@ def check_document_ends(file: IO[bytes], location: str) -> None:
     file.seek(max(size - ENDS_BYTES, 0))
     end = file.read().rstrip()
     file.seek(0)
-    if begin.startswith(b"{") and not end.endswith(b"}"):
+    if begin.startswith(b"{") and end and not end.endswith(b"}"):
         raise NoStacError(_damaged(location, "it does not end as JSON does"))
 
 

@@ -261,8 +261,6 @@ class TestOAuth:
         [
             (Reply(200, b"<html>"), 3),
             (Reply(403, b"<html>"), 3),
-            # The server's own answers: a password is not tried three times.
-            (Reply(403, b'{"error": "invalid_grant"}'), 1),
             (Reply(401, b"<html>"), 1),
             (Reply(404, b"<html>"), 1),
         ],
@@ -272,6 +270,30 @@ class TestOAuth:
         with pytest.raises(AccessError, match="gives no token"):
             reader(self.access(server)).read(f"{server.address}/it.bin", 0, 10)
         assert len(asked) == count
+
+    # A password is not tried three times.
+    @pytest.mark.parametrize("status", [200, 400, 401, 403])
+    @pytest.mark.parametrize(
+        ("body", "told"),
+        [
+            (b'{"error": "invalid_grant"}', "the user's name or password is wrong"),
+            (b'{"error": "invalid_grant", "access_token": null}', "or password is wrong"),
+            (b'{"error": "wrongsecret"}', "error 40[013]|its answer holds none"),
+        ],
+    )
+    def test_a_refusal_in_the_servers_own_words(self, server, guard, reader, status, body, told):
+        server.answer, asked = answering_at_first(Reply(status, body), 99, "/token", guard)
+        access = self.access(server, user="ana", password="wrongsecret")
+        with pytest.raises(AccessError, match=told) as caught:
+            reader(access).read(f"{server.address}/it.bin", 0, 10)
+        assert "wrongsecret" not in str(caught.value)
+        assert len(asked) == 1
+
+    def test_a_token_beside_no_error(self, server, reader):
+        body = b'{"access_token": "secretbearer-0", "error": null, "expires_in": 60}'
+        server.answer = lambda seen: Reply(200, body) if seen.path == "/token" else None
+        server.guard = header_guard("authorization", "Bearer secretbearer-0")
+        reader(self.access(server)).read(f"{server.address}/it.bin", 0, 10)
 
     def test_the_form_follows_no_redirect(self, server, serve, reader):
         thief = serve()

@@ -13,9 +13,16 @@ from fairweather.core.bridge.errors import OutputError, ReadError
 from fairweather.core.science.imagery.files.byte_ranges import RangeReader
 from fairweather.core.science.imagery.files.completed_file import CompletedFile
 from fairweather.core.science.imagery.files.copied_files import CopiedFiles
-from fairweather.core.science.imagery.files.file_versions import FileVersions, ReplacedError
+from fairweather.core.science.imagery.files.file_versions import (
+    DamagedError,
+    FileVersions,
+    ReplacedError,
+)
+from fairweather.core.science.imagery.files.raster_file import read_error
 from fairweather.core.science.imagery.files.raster_files import RasterFiles
 from faulty_server import FaultyServer, running
+from republishing_server import NewFile, RepublishingServer
+from republishing_server import running as republishing
 
 HREF = "https://example.com/a.tif"
 CONTENT = b"II*\0" + np.random.default_rng(1).bytes(99_996)
@@ -122,6 +129,65 @@ def test_another_file_is_not_mixed_with_the_part(served, ranges):
     with pytest.raises(ReplacedError):
         ranges.complete_copy(served.href)
     assert ranges.copies.find(served.href).read_bytes() == CONTENT[:50_000]
+
+
+OLD_TAG, NEW_TAG = {"ETag": '"old"'}, {"ETag": '"new"'}
+WEAK_TAG = {"ETag": 'W/"new"'}
+EARLIER = {"Last-Modified": "Mon, 03 Jun 2024 10:00:00 GMT"}
+LATER = {"Last-Modified": "Tue, 04 Jun 2024 10:00:00 GMT"}
+DAMAGED = CONTENT[:40_000] + bytes(64) + CONTENT[40_064:]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "content", "expected"),
+    [
+        ({}, {}, CONTENT, DamagedError),
+        (OLD_TAG, OLD_TAG, CONTENT, DamagedError),
+        (EARLIER, EARLIER, CONTENT, DamagedError),
+        # Only one of the two tells, so that nothing says they are two versions.
+        (OLD_TAG, {}, CONTENT, DamagedError),
+        (OLD_TAG, WEAK_TAG, CONTENT, DamagedError),
+        (OLD_TAG, NEW_TAG, CONTENT, ReplacedError),
+        (EARLIER, LATER, CONTENT, ReplacedError),
+        ({}, {}, CONTENT + bytes(9), ReplacedError),
+        ({}, {}, CONTENT[:-9], ReplacedError),
+        (OLD_TAG, OLD_TAG, CONTENT[:-9], ReplacedError),
+    ],
+    ids=str,
+)
+def test_two_answers_that_differ(tmp_path, ranges, before, after, content, expected):
+    """Which of them is damaged nobody knows; another length or version is another file."""
+    (tmp_path / "a.tif").write_bytes(DAMAGED)
+    server = RepublishingServer(tmp_path, before, has_ranges=False)
+    server.new["a.tif"] = NewFile(1, content, after, is_whole=True)
+    with republishing(server):
+        href = f"{server.address}/a.tif"
+        ranges.read(href, 0, 10)
+        with pytest.raises(expected) as caught:
+            ranges.complete_copy(href)
+        ranges.complete_copy(href)
+        assert ranges.copies.find(href).read_bytes() == DAMAGED
+    assert server.counts["a.tif"] == 2
+    assert caught.value.is_lasting
+
+
+def test_an_answer_that_differs_and_breaks_off_is_asked_for_again(served, ranges):
+    """It would tell nothing of the file's length."""
+    served.answers += [DAMAGED, CONTENT]
+    served.script[2] = "cut"
+    ranges.read(served.href, 0, 10)
+    with pytest.raises(DamagedError):
+        ranges.complete_copy(served.href)
+    assert len(served.asked) == 3
+
+
+def test_the_error_of_two_answers_that_differ():
+    error = read_error("https://a.example/b.tif?signature=planted", DamagedError())
+    assert not error.is_replaced
+    assert str(error) == (
+        "https://a.example/b.tif cannot be read: two answers of its server differ, so that one of "
+        "them is damaged; run again, or leave its scene out."
+    )
 
 
 def test_several_threads_ask_once_and_wait(served, ranges):

@@ -20,12 +20,6 @@ def impatient(monkeypatch):
 
 
 @pytest.fixture
-def steady(monkeypatch):
-    """The same with timeouts that only what really stalls reaches, on a busy machine too."""
-    make_impatient(monkeypatch, timeout=0.5)
-
-
-@pytest.fixture
 def small_job(tmp_path, server, monkeypatch):
     cut_into_tiles(monkeypatch)
     return SmallJob(tmp_path, server)

@@ -15,7 +15,7 @@ ONCE = (
 )
 FOR_GOOD = ("404", "500", "cut", "damaged")
 
-pytestmark = pytest.mark.usefixtures("steady")
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 def test_a_calm_run(small_job):

@@ -17,6 +17,7 @@ from fairweather.core.science.imagery.files.patience import (
     may_pass,
     retry_policy,
 )
+from small_job import make_impatient
 from urllib3.exceptions import NameResolutionError, ProtocolError, SSLError
 
 HREF = "https://tiles.example/{}.tif"
@@ -373,7 +374,12 @@ class TestWithServer:
         with pytest.raises(RangeError):
             ranges.read(href.replace("http:", "https:"), 3, 2)
 
-    @pytest.mark.usefixtures("impatient")
+    @pytest.fixture
+    def in_a_hurry(self, monkeypatch):
+        """Where nothing is answered in time, however long that is."""
+        make_impatient(monkeypatch, timeout=0.1)
+
+    @pytest.mark.usefixtures("in_a_hurry")
     @pytest.mark.parametrize("fault", ["stall", "drip"])
     def test_a_server_that_never_ends_is_given_up(self, server, href, ranges, fault):
         server.everything = fault

@@ -9,7 +9,7 @@ import faulty_server
 import pytest
 from small_job import assert_same_pixels, assert_values
 
-pytestmark = pytest.mark.usefixtures("steady")
+pytestmark = pytest.mark.usefixtures("impatient")
 
 NAMES_FAIL = "the name"
 CONNECTING = {

@@ -13,7 +13,7 @@ FOR_GOOD = ("404", "500", "cut", "damaged")
 FILES = 9
 
 
-pytestmark = pytest.mark.usefixtures("steady")
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 def walk(server, small_job, fault, step=1):

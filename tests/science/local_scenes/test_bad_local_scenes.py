@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from fairweather.core.bridge.errors import CatalogError, FairweatherError
@@ -109,6 +110,37 @@ def test_folders_without_scenes_of_the_collection(write_safe, find, tmp_path):
         find(str(tmp_path), collection="hls2-s30")
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (None, "is far too large"),
+        (PermissionError(13, "Permission denied"), "is unreadable (Permission denied)"),
+    ],
+)
+def test_the_sentence_about_metadata_that_cannot_be_read(
+    write_safe, write_landsat, find, tmp_path, monkeypatch, error, words
+):
+    safe = write_safe()
+    write_landsat()
+    paths = [*safe.glob("GRANULE/*/MTD_TL.xml"), *tmp_path.glob("*/*_MTL.json")]
+    really_open = Path.open
+
+    def open_or_fail(path, *arguments, **others):
+        if path in paths and error:
+            raise error
+        return really_open(path, *arguments, **others)
+
+    for path in paths:
+        os.truncate(path, 2**25)
+    monkeypatch.setattr(Path, "open", open_or_fail)
+    with pytest.raises(CatalogError) as caught:
+        find(str(tmp_path))
+    assert str(caught.value) == f"{safe} cannot be read: MTD_TL.xml {words}."
+    with pytest.raises(CatalogError) as caught:
+        find(str(tmp_path), collection="landsat-c2-l2")
+    assert str(caught.value) == f"{paths[1]} {words}."
+
+
 def damaged(content, chance):
     """The content with a few pieces taken out, doubled or replaced."""
     for _ in range(chance.randrange(1, 4)):
@@ -154,8 +186,9 @@ def test_metadata_that_are_no_file(write_safe, write_landsat, find, tmp_path, pa
         path.unlink()
         make(path)
         words = f"{path.name} is a folder, a device or a pipe, and not a file"
-        with pytest.raises(CatalogError, match=words):
+        with pytest.raises(CatalogError, match=words) as caught:
             find(str(tmp_path), collection=collection)
+        assert str(caught.value).count(path.name) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

@@ -392,7 +392,7 @@ def _megabytes() -> float:
 ROW = Row(
     name="mutated_texts",
     promise="Any formula, FILTER, request, profile or event ends in what it says or in an error of "
-    "ours, within 2 s of the processor (bombs: 6 s) and 20 s with its waits, touches nothing and "
+    "ours, within 2 s of the processor and 20 s with its waits, touches nothing and "
     "does not fill the memory.",
     times=TIMES,
     run=run,

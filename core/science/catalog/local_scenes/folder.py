@@ -105,7 +105,7 @@ class LocalScenes(SearchedSource):
             scene = READERS[place.sensor](place.path, self._profile)
             item = scene_item(scene, self._profile.collection, self._profile.thumbnail)
         except (ValueError, OSError) as error:
-            self.unreadable.append(f"{place.path} {_fault(error)}.")
+            self.unreadable.append(f"{place.path} {_fault(error, place.path.name)}.")
             return []
         return [(item, str(scene.metadata))]
 
@@ -133,8 +133,11 @@ def _landsat_metadata(names: list[str]) -> list[str]:
     return sorted(scenes.values())
 
 
-def _fault(error: Exception) -> str:
-    """What is wrong, to follow the scene's name: ``lacks its MTD_TL.xml``."""
-    text = str(error)
+def _fault(error: Exception, name: str) -> str:
+    """What is wrong, to follow the scene's path, which ends in ``name``: ``lacks its MTD_TL.xml``.
+
+    It may be said of a file in the scene, which of a Landsat scene is the same.
+    """
+    text = str(error).removeprefix(f"{name} ")
     verbs = ("is ", "has ", "lacks ")
     return text if text.startswith(verbs) else f"cannot be read: {text}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from collections import defaultdict
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import urllib3
 from urllib3.exceptions import ProtocolError
@@ -18,7 +20,7 @@ from ....bridge.errors import OutputError
 from ...web.bodies import pieces
 from ...whole_file import ELSEWHERE, write_error
 from . import signatures
-from .file_versions import FileVersions, ReplacedError, version_of
+from .file_versions import UNNAMED, DamagedError, FileVersions, ReplacedError, version_of
 from .patience import RangeError
 
 MOST_COPIED_BYTES = 8 * 1024**3
@@ -36,7 +38,8 @@ class CopiedFiles:
         self._versions = versions
         self._paths: dict[str, Path] = {}
         self._bytes_before: dict[str, int] = {}
-        self._answers: set[str] = set()
+        # The name of the version that each came as.
+        self._answers: dict[str, bytes] = {}
         self._fetched_twice: set[str] = set()
         self._growing: set[str] = set()
         self._copying: dict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -57,6 +60,7 @@ class CopiedFiles:
         Raises:
             HTTPError: the answer is something else, or only a part, as far as that can be told.
             ReplacedError: it is another file than the one that was read before.
+            DamagedError: it differs from the copy that it should complete.
             RangeError: it is larger than ``MOST_COPIED_BYTES``.
             OutputError: the disk is full or fails.
         """
@@ -64,8 +68,15 @@ class CopiedFiles:
             copying = self._copying[href]
         with copying:
             if href not in self._paths or href in self._growing:
-                self.keep(href, self._whole(href, response))
-                self._answers.add(href)
+                name = version_of(response.headers, None).name
+                try:
+                    self.keep(href, self._whole(href, response))
+                except DamagedError as error:
+                    former = self._answers.get(href, UNNAMED)
+                    if UNNAMED not in (name, former) and name != former:
+                        raise ReplacedError from error
+                    raise
+                self._answers[href] = name
             return self._paths[href]
 
     def keep(self, href: str, content: Iterable[bytes]) -> Path:
@@ -173,27 +184,39 @@ def _write(path: Path, content: Iterable[bytes]) -> None:
     Raises:
         OutputError: the disk is full or fails.
         RangeError: it is larger than ``MOST_COPIED_BYTES``.
-        ReplacedError: what is there already begins otherwise.
+        ReplacedError: what is there already begins otherwise, and is of another length.
+        DamagedError: it is of the same length, and not the same.
     """
     with _disk_failures_told(path):
         file = path.open("a+b")
-    size = 0
+    size, is_same = 0, True
     try:
+        with _disk_failures_told(path):
+            former_size = file.seek(0, os.SEEK_END)
         for piece in content:
             size += len(piece)
             if size > MOST_COPIED_BYTES:
                 words = f"it is larger than {MOST_COPIED_BYTES >> 30} GB"
                 raise RangeError(words, is_lasting=True)
-            with _disk_failures_told(path):
-                file.seek(size - len(piece))
-                there = file.read(len(piece))
-            if not piece.startswith(there):
-                raise ReplacedError
-            with _disk_failures_told(path):
-                file.write(piece[len(there) :])
+            # What differs is counted to its end, as its length tells what it is.
+            if is_same:
+                with _disk_failures_told(path):
+                    is_same = _add(file, size - len(piece), piece)
     finally:
         with _disk_failures_told(path):
             file.close()
+    if not is_same:
+        raise DamagedError if size == former_size else ReplacedError
+
+
+def _add(file: BinaryIO, start: int, piece: bytes) -> bool:
+    """Add what a file lacks of a piece; False if it has something else in its place."""
+    file.seek(start)
+    there = file.read(len(piece))
+    if not piece.startswith(there):
+        return False
+    file.write(piece[len(there) :])
+    return True
 
 
 @contextmanager

@@ -37,6 +37,14 @@ class ReplacedError(RangeError):
         super().__init__("it was replaced by another file while it was read", is_lasting=True)
 
 
+class DamagedError(RangeError):
+    """A file came twice, and not alike; nothing tells which of the two is damaged."""
+
+    def __init__(self) -> None:
+        words = "two answers of its server differ, so that one of them is damaged"
+        super().__init__(words, is_lasting=True)
+
+
 class Version(NamedTuple):
     """What an answer tells of its file: its length in bytes, where known, and a version's name."""
 

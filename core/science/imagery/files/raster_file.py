@@ -16,7 +16,7 @@ from pyproj.exceptions import ProjError
 from ....bridge.errors import ReadError
 from ...plain_crs import names_files
 from ...web.addresses import without_query
-from .file_versions import ReplacedError
+from .file_versions import DamagedError, ReplacedError
 from .patience import HostDownError
 
 # Rows and columns.
@@ -72,12 +72,12 @@ class RasterFile(Pixels, Protocol):
 
 def read_error(href: str, reason: object) -> ReadError:
     """The error of a file that cannot be opened or read."""
-    if isinstance(reason, ReplacedError):
+    if isinstance(reason, ReplacedError | DamagedError):
         return ReadError(
             f"{without_query(href)} cannot be read: {reason}; run again, or leave its scene out.",
             href,
             str(reason),
-            is_replaced=True,
+            is_replaced=isinstance(reason, ReplacedError),
         )
     return ReadError(
         f"{without_query(href)} cannot be read ({reason}); check the connection and that the file "
