@@ -89,7 +89,7 @@ def give_up(hosts, error, href=FILE, clock=None, seconds=0.0):
 def may_go_on(attempts, error):
     try:
         attempts.wait(error)
-    except type(error):
+    except (type(error), HostDownError):
         return False
     return True
 
@@ -203,6 +203,20 @@ def test_a_server_that_is_down_is_given_up_for_all(clock):
     with pytest.raises(HostDownError):
         hosts.attempts(HREF.format("other"), retry_policy())
     hosts.attempts("https://elsewhere.example/a.tif", retry_policy())
+
+
+def test_the_read_that_shows_that_a_server_is_down_says_so(clock):
+    """All others may have failed before it, and nobody be left to notice."""
+    hosts = known_host()
+    *others, last = (hosts.attempts(HREF.format(number), retry_policy()) for number in range(6))
+    error = ProtocolError("reset")
+    for read in others:
+        while may_go_on(read, error):
+            pass
+    for _ in range(10):
+        last.wait(error)
+    with pytest.raises(HostDownError):
+        last.wait(error)
 
 
 def test_an_answer_between_failures_shows_that_the_server_is_up(clock):

@@ -323,6 +323,8 @@ class Attempts:
             or self._seconds + pause > patience.seconds
         ):
             self._hosts.gave_up(self._href, error, is_for_good=patience is not FOR_OTHER_FILES)
+            # It may have been one too many, and nobody else be left who would notice.
+            self._check()
             raise error
         # Woken as soon as the server is given up.
         self._host.is_down.wait(pause)
