@@ -165,7 +165,7 @@ def _beginnings(path: str) -> Iterator[bytes]:
             # Of several files, none is opened that the user did not name.
             if len(members) == 1 or not member.filename.lower().endswith(SAYS_SO):
                 if member.compress_type not in PYTHON_READS:
-                    raise NotImplementedError
+                    raise zipfile.BadZipFile
                 with archive.open(member) as file:
                     yield _text(file.read(HEAD_BYTES))
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Tuple
@@ -123,7 +122,7 @@ class OutputWriter:
         try:
             for output in outputs:
                 _make_folder(output)
-                with contextlib.suppress(OSError):  # a virus scanner, say, has it open
+                with suppress(OSError):  # a virus scanner, say, has it open
                     output.folder.rmdir()
             yield
             take_places(list(outputs))

@@ -64,16 +64,21 @@ def signatures(server):
     return {text.rpartition("Signature=")[2] for text in headers if "Signature=" in text}
 
 
-@pytest.mark.parametrize("limits", [{"uses": 5}, {"seconds": 0.3}])
-def test_signatures_that_end_in_mid_run(serve, scenes, watched, expected, limits):
-    guard = ContainerGuard(Tokens(**limits))
+def signing_server(serve, scenes, guard):
+    """A server that sends files for the signatures of ``guard`` only, and the profile for it."""
     server = serve(guard, scenes.folder)
     server.answer = guard.answer
     signing = {
         "address": f"{server.address}/sas/{{account}}/{{container}}",
         "host": server.host[server.host.index(".") :],
     }
-    profile = scenes.profile(access="planetary-computer", signing=signing)
+    return server, scenes.profile(access="planetary-computer", signing=signing)
+
+
+@pytest.mark.parametrize("limits", [{"uses": 5}, {"seconds": 0.3}])
+def test_signatures_that_end_in_mid_run(serve, scenes, watched, expected, limits):
+    guard = ContainerGuard(Tokens(**limits))
+    server, profile = signing_server(serve, scenes, guard)
     catalog = scenes.catalog(f"{server.address}/pixels")
     request = scenes.request(catalog, profile, watched.folder / "it.tif")
     run_job(request, Path(sys.executable), on_event=watched.seen.append, is_cancelled=lambda: False)
@@ -87,13 +92,7 @@ def test_signatures_that_end_in_mid_run(serve, scenes, watched, expected, limits
 def test_a_signature_of_ours_is_in_no_output(serve, scenes, watched, expected):
     """From the search, by its files of scenes, to a composite and a time series of these."""
     guard = ContainerGuard()
-    server = serve(guard, scenes.folder)
-    server.answer = guard.answer
-    signing = {
-        "address": f"{server.address}/sas/{{account}}/{{container}}",
-        "host": server.host[server.host.index(".") :],
-    }
-    profile = scenes.profile(access="planetary-computer", signing=signing)
+    server, profile = signing_server(serve, scenes, guard)
     catalog = scenes.catalog(f"{server.address}/pixels")
     request = scenes.request(catalog, profile, watched.folder / "it.tif")
     files = {"items": watched.folder / "items.json", "footprints": watched.folder / "feet.json"}
@@ -141,14 +140,8 @@ def test_a_cluster_asks_for_its_own_signatures_and_is_sent_no_keys(
     serve, scenes, watched, expected, cluster
 ):
     guard = ContainerGuard()
-    server = serve(guard, scenes.folder)
-    server.answer = guard.answer
-    signing = {
-        "address": f"{server.address}/sas/{{account}}/{{container}}",
-        "host": server.host[server.host.index(".") :],
-    }
+    server, profile = signing_server(serve, scenes, guard)
     catalog = scenes.catalog(f"{server.address}/pixels")
-    profile = scenes.profile(access="planetary-computer", signing=signing)
     request = scenes.request(catalog, profile, watched.folder / "it.tif")
     request = dataclasses.replace(request, cluster=cluster)
     run_job(request, Path(sys.executable), on_event=print, is_cancelled=lambda: False)
